@@ -1,0 +1,217 @@
+"""Prompt files, taxonomies and priority matrices: found, checked, rendered.
+
+A prompt is a Markdown file: YAML front matter (id, inputs, output, temperature, max_tokens) and a Jinja body whose
+`## system`, `## user` and `## assistant` headings start the messages. The sections are cut before anything is filled
+in, templates run in Jinja's sandbox, and an input cannot close or open one of the tags that the template delimits
+inputs with: user text is data, never template or instruction.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import yaml
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, Field, ValidationError
+
+from metaalign_data.answers import ANSWERS
+from metaalign_data.chat import FROZEN, ChatRequest, Message
+from metaalign_data.errors import UserError, did_you_mean
+from metaalign_data.resources import bundled
+
+Role = Literal["system", "user", "assistant"]
+
+_ENV = ImmutableSandboxedEnvironment(
+    undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True, lstrip_blocks=True
+)
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
+_SECTION = re.compile(r"^## (system|user|assistant)[ \t]*$", re.MULTILINE)
+_TAG = re.compile(r"</?([A-Za-z][A-Za-z_ ]*)>")
+
+
+class FrontMatter(BaseModel):
+    model_config = FROZEN
+    id: str
+    inputs: tuple[str, ...]
+    output: str | None = None
+    temperature: float = Field(default=1.0, ge=0.0, le=2.0)
+    max_tokens: int = Field(default=1024, gt=0)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A loaded prompt file. `version` is "id@" and the first 12 hex digits of the file's SHA-256."""
+
+    path: Path
+    front: FrontMatter
+    version: str
+    output: type[BaseModel] | None
+    sections: tuple[tuple[Role, Template], ...]
+    tags: frozenset[str]
+
+    def messages(self, **inputs: object) -> tuple[Message, ...]:
+        """The messages for these inputs. Raises UserError when the names differ from the front matter's `inputs`."""
+        if set(inputs) != set(self.front.inputs):
+            raise UserError(f"takes inputs {sorted(self.front.inputs)}, got {sorted(inputs)}", where=str(self.path))
+        data = {name: self._harmless(value) for name, value in inputs.items()}
+        try:
+            return tuple(Message(role=role, content=template.render(data).strip()) for role, template in self.sections)
+        except TemplateError as e:
+            raise UserError(f"cannot be rendered: {e}", where=str(self.path)) from e
+
+    def render(self, **inputs: object) -> ChatRequest:
+        return ChatRequest(
+            messages=self.messages(**inputs),
+            temperature=self.front.temperature,
+            max_tokens=self.front.max_tokens,
+            output=self.output,
+            prompt=self.version,
+        )
+
+    def _harmless(self, value: object) -> object:
+        """The value with this template's own tags defused, so that an input cannot pose as another one."""
+        if isinstance(value, str):
+            return _TAG.sub(lambda m: f"‹{m[0][1:-1]}›" if m[1] in self.tags else m[0], value)
+        return value
+
+
+def load_prompt(path: Path) -> Prompt:
+    """Read and check one prompt file. Raises UserError that names the file and what is wrong with it."""
+    raw = path.read_bytes()
+    try:
+        match = _FRONT_MATTER.match(raw.decode().replace("\r\n", "\n"))
+        if match is None:
+            raise UserError("has no front matter", where=str(path), fix="start the file with '---', id, inputs, '---'")
+        front = FrontMatter.model_validate(yaml.safe_load(match[1]))
+    except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as e:
+        raise UserError(f"front matter cannot be read: {e}", where=str(path)) from e
+    body = match[2]
+    if front.id != path.stem:
+        raise UserError(f"id '{front.id}' is not the file's name", where=str(path), fix=f"write 'id: {path.stem}'")
+    if front.output is not None and front.output not in ANSWERS:
+        raise UserError(f"unknown output '{front.output}'{did_you_mean(front.output, list(ANSWERS))}", where=str(path))
+    try:
+        used = meta.find_undeclared_variables(_ENV.parse(body))
+        pieces = _SECTION.split(body)
+        sections = tuple(
+            (_role(role), _ENV.from_string(text.strip())) for role, text in zip(pieces[1::2], pieces[2::2], strict=True)
+        )
+    except TemplateError as e:
+        raise UserError(f"bad template: {e}", where=str(path)) from e
+    if used != set(front.inputs):
+        raise UserError(
+            f"front matter declares {sorted(front.inputs)} but the body uses {sorted(used)}", where=str(path)
+        )
+    if not sections or pieces[0].strip():
+        raise UserError("text outside a '## system', '## user' or '## assistant' section", where=str(path))
+    return Prompt(
+        path=path,
+        front=front,
+        version=f"{front.id}@{hashlib.sha256(raw).hexdigest()[:12]}",
+        output=ANSWERS[front.output] if front.output else None,
+        sections=sections,
+        tags=frozenset(_TAG.findall(body)),
+    )
+
+
+def _role(name: str) -> Role:
+    return next(role for role in get_args(Role) if role == name)
+
+
+class Value(BaseModel):
+    """One way to be on a dimension. `meaning` says what an answer does, addressed to the one who writes it."""
+
+    model_config = FROZEN
+    name: str
+    meaning: str
+
+
+class Dimension(BaseModel):
+    """Values of one dimension contrast: no answer has two of them."""
+
+    model_config = FROZEN
+    name: str
+    values: tuple[Value, ...] = Field(min_length=2)
+
+
+class Taxonomy(BaseModel):
+    model_config = FROZEN
+    id: str
+    dimensions: tuple[Dimension, ...] = Field(min_length=1)
+
+
+class Policy(BaseModel):
+    """A provider's word on conflicts: who wins, in several wordings."""
+
+    model_config = FROZEN
+    name: str
+    winner: Literal["provider", "user"]
+    wordings: tuple[str, ...] = Field(min_length=1)
+
+
+class PriorityMatrix(BaseModel):
+    """Policies for conflicts between a provider's rule and a user's wish, and the wordings of the consensus axis."""
+
+    model_config = FROZEN
+    id: str
+    policies: tuple[Policy, ...] = Field(min_length=2)
+    consensus_first: tuple[str, ...] = Field(min_length=1)
+    background_first: tuple[str, ...] = Field(min_length=1)
+    neutral: tuple[str, ...] = Field(min_length=1)
+
+
+Y = TypeVar("Y", Taxonomy, PriorityMatrix)
+
+
+class Library:
+    """Prompts, taxonomies and matrices by name: from the recipe's own `prompts/` folder first, then bundled."""
+
+    def __init__(self, overrides: Sequence[Path] = ()) -> None:
+        self.folders = (*overrides, bundled("prompts"))
+        self._loaded: dict[str, Any] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all prompts within reach."""
+        return tuple(sorted({path.stem for folder in self.folders for path in folder.glob("*.md")}))
+
+    def prompt(self, name: str) -> Prompt:
+        """Raises UserError when there is no such prompt or it is broken."""
+        if name not in self._loaded:
+            self._loaded[name] = load_prompt(self._find(f"{name}.md", "prompt", name, self.names))
+        prompt: Prompt = self._loaded[name]
+        return prompt
+
+    def taxonomy(self, name: str) -> Taxonomy:
+        return self._yaml("taxonomies", name, Taxonomy)
+
+    def priorities(self, name: str) -> PriorityMatrix:
+        return self._yaml("priorities", name, PriorityMatrix)
+
+    def meta_prompt(self, system_info: str, user_info: str) -> str:
+        """The system message of a row; "" when both parts are empty."""
+        (message,) = self.prompt("meta_prompt").messages(system_info=system_info, user_info=user_info)
+        return message.content
+
+    def _yaml(self, folder: str, name: str, model: type[Y]) -> Y:
+        key = f"{folder}/{name}"
+        if key not in self._loaded:
+            names = [path.stem for root in self.folders for path in (root / folder).glob("*.yaml")]
+            path = self._find(f"{key}.yaml", folder, name, names)
+            try:
+                self._loaded[key] = model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+            except (UnicodeDecodeError, yaml.YAMLError, ValidationError) as e:
+                raise UserError(f"cannot be read: {e}", where=str(path)) from e
+        loaded: Y = self._loaded[key]
+        return loaded
+
+    def _find(self, file: str, kind: str, name: str, names: Sequence[str]) -> Path:
+        for folder in self.folders:
+            if (folder / file).is_file():
+                return folder / file
+        raise UserError(f"no {kind} '{name}'{did_you_mean(name, names)}")

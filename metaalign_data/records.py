@@ -1,0 +1,263 @@
+"""The rows that flow through a pipeline, and their polars form.
+
+    Query -> Scenario -> ResponseSet -> Judgement -> PreferencePair
+
+Each record is frozen, holds the record it came from, and has an `id` that is a hash of its content: the same
+inputs give the same ids on every machine and in any order.
+"""
+
+import hashlib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import Any, Literal, TypeVar
+
+import polars as pl
+from pydantic import BaseModel, Field
+
+from metaalign_data.chat import FROZEN, Message
+
+Subset = Literal["priority", "helpful", "consensus", "diverse_opinion"]
+SUBSETS: tuple[Subset, ...] = typing.get_args(Subset)
+Kind = Literal["explicit", "implicit"]
+RejectedBecause = Literal["contrasting_preference", "losing_side", "against_consensus", "other_background"]
+Split = Literal["train", "test", "test_unseen_preferences", "test_unseen_queries_and_preferences"]
+SPLITS: tuple[Split, ...] = typing.get_args(Split)
+
+
+def digest(*parts: str, size: int = 8) -> str:
+    """Hex BLAKE2b of the parts, each length-prefixed so that ("ab", "c") differs from ("a", "bc").
+
+    `size` is in bytes: 8 for row ids (a collision among a hundred million rows has odds of 0.03 %).
+    """
+    h = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        raw = part.encode()
+        h.update(len(raw).to_bytes(8, "big"))
+        h.update(raw)
+    return h.hexdigest()
+
+
+class Record(BaseModel):
+    """A frozen row. Subclasses add fields; a field may hold another record."""
+
+    model_config = FROZEN
+
+    @cached_property
+    def id(self) -> str:
+        """16 hex digits, a hash of the type and the content."""
+        return digest(type(self).__name__, self.model_dump_json())
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Ids of the records that this one was made from."""
+        return tuple(value.id for name in type(self).model_fields if isinstance(value := getattr(self, name), Record))
+
+
+class Query(Record):
+    """A user's question. `key` is the source's own id of the row, or the hash of its text."""
+
+    key: str
+    text: str = Field(min_length=1)
+    source: str
+
+
+class Preference(Record):
+    """One preference as it was written. `dimension` and `value` name its cell of the taxonomy."""
+
+    text: str = Field(min_length=1)
+    kind: Kind
+    dimension: str
+    value: str
+
+
+class Side(BaseModel):
+    """One meta-prompt of a scenario and what should win under it.
+
+    `target` tells the writer of this side's response what it has to do. No judge and no reader of the dataset sees
+    it. `rejected_because` says why the other side's response loses here.
+    """
+
+    model_config = FROZEN
+    system_info: str
+    user_info: str
+    preference: Preference
+    target: str
+    rejected_because: RejectedBecause
+
+
+class Scenario(Record):
+    """A query under two contrasting meta-prompts; the two responses change order between them."""
+
+    subset: Subset
+    query: Query
+    question: str = Field(min_length=1)
+    """What is asked: the query's own text, or a question on its subject that suits the subset."""
+    sides: tuple[Side, Side]
+    prompt_versions: tuple[str, ...] = ()
+
+
+class Response(BaseModel):
+    """An answer written for side `side` (0 or 1) of its scenario."""
+
+    model_config = FROZEN
+    side: int = Field(ge=0, le=1)
+    text: str = Field(min_length=1)
+    model: str
+
+
+class ResponseSet(Record):
+    scenario: Scenario
+    responses: tuple[Response, ...] = Field(min_length=2)
+    prompt_versions: tuple[str, ...] = ()
+
+
+class Vote(BaseModel):
+    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first."""
+
+    model_config = FROZEN
+    winner: Literal["a", "b", "tie"]
+    score_a: float
+    score_b: float
+    swapped: bool
+    reason: str
+    model: str
+
+
+class Comparison(BaseModel):
+    """Responses `a` and `b` (indexes into the set) judged under the meta-prompt of side `side`."""
+
+    model_config = FROZEN
+    side: int = Field(ge=0, le=1)
+    a: int
+    b: int
+    votes: tuple[Vote, ...] = Field(min_length=1)
+
+    @property
+    def winner(self) -> Literal["a", "b", "tie"]:
+        """What more than half of the votes say; "tie" when no side has more than half."""
+        for side in ("a", "b"):
+            if 2 * sum(vote.winner == side for vote in self.votes) > len(self.votes):
+                return side
+        return "tie"
+
+    @property
+    def agreement(self) -> float:
+        """Share of the votes that name the winner, 0 to 1; 0 for a tie."""
+        winner = self.winner
+        return 0.0 if winner == "tie" else sum(vote.winner == winner for vote in self.votes) / len(self.votes)
+
+    @property
+    def scores(self) -> tuple[float, float]:
+        """Mean scores of `a` and `b` over the votes, 1 to 10."""
+        n = len(self.votes)
+        return sum(v.score_a for v in self.votes) / n, sum(v.score_b for v in self.votes) / n
+
+
+class Judgement(Record):
+    responses: ResponseSet
+    comparisons: tuple[Comparison, ...] = Field(min_length=1)
+    prompt_versions: tuple[str, ...] = ()
+
+
+class PreferencePair(Record):
+    """One row of the published dataset."""
+
+    prompt: tuple[Message, ...] = Field(description="system message (the meta-prompt), then the user's query")
+    chosen: tuple[Message, ...] = Field(description="the assistant message that follows the meta-prompt")
+    rejected: tuple[Message, ...] = Field(description="the assistant message that does not")
+    subset: Subset = Field(description="what the row teaches: priority, helpful, consensus or diverse_opinion")
+    system_info: str = Field(description="the provider's part of the meta-prompt; may be empty")
+    user_info: str = Field(description="the user's part of the meta-prompt; may be empty")
+    query: str = Field(description="what the user asks now")
+    query_id: str = Field(description="id of the source query; rows of one query share it")
+    preference: str = Field(description="the preference that decides this row, as it was written")
+    preference_id: str = Field(description="id of that preference")
+    preference_kind: Kind = Field(description="explicit (stated) or implicit (to be inferred)")
+    dimension: str = Field(description="taxonomy dimension of the preference")
+    value: str = Field(description="its value on that dimension")
+    rejected_because: RejectedBecause = Field(description="what the rejected response does instead")
+    chosen_score: float = Field(description="mean judge score of the chosen response, 1 to 10")
+    rejected_score: float = Field(description="mean judge score of the rejected response, 1 to 10")
+    margin: float = Field(description="chosen_score - rejected_score")
+    agreement: float = Field(description="share of the judge's votes that name the chosen response, 0 to 1")
+    votes: int = Field(description="number of verdicts, both orders together")
+    chosen_model: str = Field(description="model that wrote the chosen response")
+    rejected_model: str = Field(description="model that wrote the rejected response")
+    judge_model: str = Field(description="model that judged; several are joined by a comma")
+    flip_id: str | None = Field(description="shared by the two rows that hold the same responses in opposite order")
+    prompt_versions: tuple[str, ...] = Field(description="prompt files that made the row, as name@hash")
+    split: Split | None = Field(default=None, description="train, test or one of the unseen test sets")
+    judgement_id: str = Field(description="id of the judgement that the row came from")
+
+    @cached_property
+    def id(self) -> str:
+        """Without `split` and `flip_id`: these may change when other rows come or go, the row stays itself."""
+        return digest(type(self).__name__, self.model_dump_json(exclude={"split", "flip_id"}))
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.judgement_id,)
+
+
+R = TypeVar("R", bound=Record)
+
+_SCALARS: dict[object, pl.DataType] = {
+    str: pl.String(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    bool: pl.Boolean(),
+    types.NoneType: pl.Null(),
+}
+
+
+def _dtype(annotation: Any) -> pl.DataType:
+    """Polars type of a field: scalars, literals of one type, optionals, tuples and lists of these, nested models."""
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return _dtype(type(args[0]))
+    if origin in (typing.Union, types.UnionType):
+        (kept,) = {_dtype(arg) for arg in args} - {pl.Null()}
+        return kept
+    if origin in (tuple, list):
+        return pl.List(_dtype(args[0]))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return pl.Struct(_fields(annotation))
+    raise TypeError(
+        f"no polars type for {annotation!r}; use str, int, float, bool, Literal, tuple[...] or a pydantic model"
+    )
+
+
+def _fields(model: type[BaseModel]) -> dict[str, pl.DataType]:
+    return {name: _dtype(info.annotation) for name, info in model.model_fields.items()}
+
+
+@cache
+def schema(record: type[Record]) -> pl.Schema:
+    """Columns of a table of `record`: `id`, its fields in order, `parents`."""
+    return pl.Schema({"id": pl.String(), **_fields(record), "parents": pl.List(pl.String())})
+
+
+def to_frame(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
+    """A typed table of the rows; an empty one has the same types."""
+    dicts = [{"id": row.id, **row.model_dump(), "parents": row.parents} for row in rows]
+    return pl.DataFrame(dicts, schema=schema(record))
+
+
+def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:
+    """The rows of a table that `to_frame` made. Raises pydantic.ValidationError on a foreign one."""
+    fields = list(record.model_fields)
+    return [record.model_validate(row) for row in frame.select(fields).iter_rows(named=True)]
+
+
+def column_descriptions(record: type[Record]) -> Mapping[str, str]:
+    """Column name -> what it holds, for cards and help."""
+    return {name: info.description or "" for name, info in record.model_fields.items()}
+
+
+def merged(*versions: Sequence[str]) -> tuple[str, ...]:
+    """Prompt versions of several records, each once, sorted."""
+    return tuple(sorted({v for group in versions for v in group}))

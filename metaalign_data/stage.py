@@ -1,0 +1,99 @@
+"""All that a stage needs to know: the two protocols, the context, the reject.
+
+A stage is any class with one of the two methods, and, where it has settings, a nested frozen `Config`:
+
+    class DropShort:
+        class Config(BaseModel, frozen=True, extra="forbid"):
+            min_chars: int = 20
+
+        def __init__(self, config: Config) -> None:
+            self.config = config
+
+        async def process(self, row: PreferencePair, ctx: Context) -> Sequence[PreferencePair | Reject]:
+            text = row.chosen[0].content
+            return [row] if len(text) >= self.config.min_chars else [Reject("too_short", f"{len(text)} characters")]
+
+The type hints of `process` (of `transform`: the class attribute `record`) say what the stage takes and gives, so that a
+chain that does not fit is refused before anything is asked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import polars as pl
+
+from metaalign_data.chat import ChatRequest
+from metaalign_data.prompting import PriorityMatrix, Taxonomy
+from metaalign_data.records import Record
+from metaalign_data.teacher.base import Teacher
+
+In = TypeVar("In", bound=Record, contravariant=True)
+Out = TypeVar("Out", bound=Record, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """An expected ending of a row. `reason` is snake_case, from a small set that the stage documents."""
+
+    reason: str
+    detail: str = ""
+
+
+class Context(Protocol):
+    """All that a stage may reach."""
+
+    @property
+    def teacher(self) -> Teacher:
+        """Writes preferences and responses."""
+        ...
+
+    @property
+    def judge(self) -> Teacher:
+        """Compares responses."""
+        ...
+
+    def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
+        """The request that `prompt` makes of `inputs`. Raises UserError when they do not fit its front matter."""
+        ...
+
+    def taxonomy(self, name: str) -> Taxonomy:
+        """prompts/taxonomies/NAME.yaml."""
+        ...
+
+    def priorities(self, name: str) -> PriorityMatrix:
+        """prompts/priorities/NAME.yaml."""
+        ...
+
+    def meta_prompt(self, system_info: str, user_info: str) -> str:
+        """System Info and User Info in the layout of prompts/meta_prompt.md: the content of the system message."""
+        ...
+
+    def rng(self, row: Record) -> Random:
+        """Seeded by the recipe's seed, the stage's name and the row's id: the order of execution never matters."""
+        ...
+
+
+@runtime_checkable
+class RowStage(Protocol[In, Out]):
+    """One row in, one or more records or rejects out. Holds no state, opens no file, reads no clock."""
+
+    async def process(self, row: In, ctx: Context) -> Sequence[Out | Reject]: ...
+
+
+@runtime_checkable
+class TableStage(Protocol):
+    """Needs all rows. A row is dropped by a non-null `reject_reason` (String) column, explained by `reject_detail`.
+
+    The returned table has the columns of `record`, in any order of rows, and those two.
+    `columns` are the columns of `record` that it reads, checked before the run.
+    """
+
+    @property
+    def columns(self) -> Sequence[str]: ...
+
+    def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame: ...
+
+
+Stage = RowStage[Any, Any] | TableStage
