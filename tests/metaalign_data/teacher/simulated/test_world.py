@@ -1,0 +1,123 @@
+"""The world's texts keep the promises that reading and measuring rest on."""
+
+from random import Random
+
+import pytest
+from asking import cells
+
+from metaalign_data.teacher.simulated.phrases import fill, squash, words
+from metaalign_data.teacher.simulated.read import read_meta_prompt, read_wishes
+from metaalign_data.teacher.simulated.truth import measured
+from metaalign_data.teacher.simulated.world import Want, world
+
+FILLINGS = 15
+_NAMES = (
+    "subject focus general example analogy recommendation option_a option_b lead wish job a_job place name age years"
+)
+SLOTS = dict.fromkeys(_NAMES.split(), "zzz") | {"expert": "Adenosine zzz."}
+MEASURED_BY_PHRASE = {"marks", "jargon", "early", "late"}
+
+
+def fillings(template: str) -> set[str]:
+    rng = Random(template)
+    return {fill(template, rng, SLOTS) for _ in range(FILLINGS)}
+
+
+def values():
+    return [(d, v) for d in world().dimensions for v in d.values]
+
+
+def test_the_world_knows_every_cell_of_the_default_taxonomy():
+    assert [(d.name, v.name) for d, v in values()] == cells()
+
+
+def test_no_phrase_means_two_things():
+    for name in ("topic_keywords", "stated", "implied", "questions", "answers"):
+        getattr(world(), name)  # a Lexicon refuses to be built otherwise
+
+
+@pytest.mark.parametrize(("dimension", "value"), cells())
+def test_a_stated_wish_reads_as_its_own_value_and_no_other(dimension, value):
+    for template in world().dimension[dimension].value(value).explicit:
+        for text in fillings(template):
+            assert read_wishes(text).values == {dimension: value}, text
+
+
+@pytest.mark.parametrize(("dimension", "value"), cells())
+def test_a_background_implies_its_own_value_and_no_other(dimension, value):
+    for template in world().dimension[dimension].value(value).implicit:
+        for text in fillings(template):
+            assert read_wishes(text).values == {dimension: value}, text
+
+
+@pytest.mark.parametrize(("dimension", "value"), cells())
+def test_a_background_holds_no_cue_of_a_stated_wish(dimension, value):
+    for template in world().dimension[dimension].value(value).implicit:
+        for text in fillings(template):
+            assert world().stated.find(words(text)) == [], text
+
+
+@pytest.mark.parametrize("name", list(world().stances))
+def test_a_persona_implies_its_own_stance_and_no_other(name):
+    for side in world().stances[name].sides:
+        for template in side.background:
+            for text in fillings(template):
+                assert read_wishes(text).values == {name: side.stance}, text
+
+
+def test_what_surrounds_a_preference_asks_for_nothing():
+    people = world().people
+    for template in (
+        *people.user_openers,
+        *people.provider_openers,
+        *people.user_intros,
+        *people.asides,
+        *people.services,
+        *people.jobs,
+        *people.places,
+        *people.names,
+    ):
+        for text in fillings(template):
+            meta = read_meta_prompt(text, text)
+            assert (meta.provider.values, meta.user.values, meta.policy, meta.axis) == ({}, {}, None, None), text
+
+
+@pytest.mark.parametrize(("dimension", "value"), cells())
+def test_what_shows_a_value_is_measured_as_that_value_only(dimension, value):
+    found = world().dimension[dimension].value(value)
+    for template in (*found.show.open, *found.show.insert, *found.show.close, *found.show.lead):
+        for text in fillings(template):
+            shown = {
+                Want(d.name, v.name)
+                for d, v in values()
+                if v.measure in MEASURED_BY_PHRASE
+                and measured(text).has_any(v.evidence + (world().jargon if v.measure == "jargon" else ()))
+            }
+            own = {Want(dimension, value)} if found.measure in MEASURED_BY_PHRASE else set()
+            assert shown == own, text
+
+
+@pytest.mark.parametrize("topic", world().topics, ids=lambda topic: topic.name)
+def test_what_is_known_of_a_topic_shows_no_preference_by_itself(topic):
+    told = [topic.general, *topic.facts, topic.example, topic.analogy, topic.recommendation, *topic.options]
+    told += [*topic.steps, topic.subject]
+    told += [text for o in topic.opinions for text in (o.question, *(side.answer for side in o.sides))]
+    told += [text for c in topic.consensus for text in (c.question, c.consensus, c.personal_view)]
+    for text in (fill(each, Random(0), SLOTS) for each in told):
+        assert not measured(text).has_any(world().all_evidence), text
+
+
+@pytest.mark.parametrize("topic", world().topics, ids=lambda topic: topic.name)
+def test_expert_sentences_hold_a_technical_term(topic):
+    for sentence in topic.expert:
+        assert any(squash(term) in squash(sentence) for term in topic.terms), sentence
+
+
+def test_the_two_answers_to_a_question_can_be_told_apart():
+    for stance in world().stances.values():
+        assert min(len(telling) for telling in stance.telling) >= 3, stance.name
+
+
+def test_there_are_topics_enough_to_write_about():
+    assert len(world().topics) >= 24
+    assert len({topic.name for topic in world().topics}) == len(world().topics)
