@@ -59,3 +59,5 @@ class Completion(BaseModel):
     model: str
     usage: Usage
     finish_reason: FinishReason = "stop"
+    attempts: int = Field(default=1, ge=1)
+    """How many tries it took, of which the last gave this answer."""

@@ -241,10 +241,14 @@ def schema(record: type[Record]) -> pl.Schema:
     return pl.Schema({"id": pl.String(), **_fields(record), "parents": pl.List(pl.String())})
 
 
+def to_dict(row: Record) -> dict[str, Any]:
+    """The row as a table of its type holds it."""
+    return {"id": row.id, **row.model_dump(), "parents": row.parents}
+
+
 def to_frame(rows: Iterable[Record], record: type[Record]) -> pl.DataFrame:
     """A typed table of the rows; an empty one has the same types."""
-    dicts = [{"id": row.id, **row.model_dump(), "parents": row.parents} for row in rows]
-    return pl.DataFrame(dicts, schema=schema(record))
+    return pl.DataFrame([to_dict(row) for row in rows], schema=schema(record))
 
 
 def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:

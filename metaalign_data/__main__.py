@@ -1,0 +1,7 @@
+"""`python -m metaalign_data` is `metaalign-data`."""
+
+import sys
+
+from metaalign_data.cli import main
+
+sys.exit(main())

@@ -1,0 +1,131 @@
+"""The command line: parse, call, print; the one place that catches UserError.
+
+Nothing heavy is imported before a command is chosen, so that --help answers at once.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from metaalign_data import __version__
+from metaalign_data.errors import MetaalignError, UserError
+
+EXIT_CODES = (
+    "exit codes: 0 done; 1 the run failed; 2 bad usage, recipe or input; "
+    "3 budget reached (resumable); 130 interrupted (resumable)"
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="metaalign-data",
+        description="Build datasets for inference-time preference alignment.",
+        epilog=EXIT_CODES,
+    )
+    top.add_argument("--version", action="version", version=f"metaalign-data {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, handler: str, summary: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.set_defaults(handler=handler)
+        sub.add_argument(
+            "--json", action="store_true", help="print one JSON object on stdout, everything else on stderr"
+        )
+        return sub
+
+    def with_recipe(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("recipe", help="a recipe file, or the name of a bundled recipe such as 'quickstart'")
+        sub.add_argument(
+            "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="change a value of the recipe"
+        )
+        sub.add_argument("--limit", type=_positive, metavar="N", help="take at most N queries")
+        sub.add_argument(
+            "--simulate", action="store_true", help="same recipe, simulated teacher and judge: free, offline"
+        )
+        sub.add_argument(
+            "--trust-recipe", action="store_true", help="let the recipe run Python that it names (use: module:Class)"
+        )
+        return sub
+
+    def with_run(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("run", help="a run directory, such as runs/quickstart")
+        return sub
+
+    def with_out(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("--out", metavar="DIR", help="the run directory (default: runs/NAME of the recipe)")
+        return sub
+
+    init = command("init", "files:init", "write a commented recipe to start from")
+    init.add_argument("file", nargs="?", default="recipe.yaml", help="where to write it (default: recipe.yaml)")
+    init.add_argument(
+        "--from", dest="source", default="metaalign", metavar="NAME", help="bundled recipe to copy (default: metaalign)"
+    )
+
+    with_recipe(command("validate", "check:validate", "check everything that can be checked before a cent is spent"))
+
+    estimate = with_recipe(
+        command("estimate", "check:estimate", "predict calls, tokens and cost from a small simulated sample")
+    )
+    estimate.add_argument("--sample", type=_positive, default=20, metavar="N", help="queries to try (default: 20)")
+
+    preview = with_out(
+        with_recipe(command("preview", "run:preview", "run the first few queries for real and show the rows"))
+    )
+    preview.set_defaults(limit=3)
+
+    run = with_out(
+        with_recipe(command("run", "run:run", "make the dataset; the same command again resumes or replays"))
+    )
+    run.add_argument("--show", type=_positive, metavar="N", help="show N rows of the result")
+    run.add_argument("-v", "--verbose", action="store_true", help="show each reject and failure reason with an example")
+
+    with_run(command("status", "run:status", "say how a run stands: rows, reasons, cost"))
+
+    stages = command("stages", "catalog:stages", "list the stages, or the settings of one")
+    stages.add_argument("name", nargs="?", help="a stage")
+
+    prompts = command("prompts", "catalog:prompts", "list the prompts, or print one")
+    prompts.add_argument("name", nargs="?", help="a prompt")
+    prompts.add_argument("--recipe", help="look in this recipe's prompts/ folder first")
+
+    export = with_run(command("export", "files:export", "write the dataset in another format"))
+    export.add_argument("--format", required=True, help="one of: jsonl, trl, sft")
+    export.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
+
+    server = command(
+        "simulate-server", "serve:simulate_server", "serve the simulated teacher over the OpenAI protocol on loopback"
+    )
+    server.add_argument("--port", type=int, default=8000, help="0 picks a free one (default: 8000)")
+    server.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting, such as faults.latency_ms=200"
+    )
+    return top
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    args = parser().parse_args(argv)
+    module, function = args.handler.split(":")
+    try:
+        handler = getattr(import_module(f"metaalign_data.commands.{module}"), function)
+        code: int = handler(args)
+    except UserError as e:
+        if args.json:
+            print(json.dumps({"error": str(e)}, ensure_ascii=False))
+        print(f"error: {e}" if "\n" not in str(e) else str(e), file=sys.stderr)
+        return 2
+    except MetaalignError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

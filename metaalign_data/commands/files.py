@@ -1,0 +1,38 @@
+"""init and export: files in, files out."""
+
+import argparse
+import json
+from pathlib import Path
+
+from metaalign_data.dataset.formats import export as export_dataset
+from metaalign_data.engine.manifest import read_manifest
+from metaalign_data.errors import UserError, did_you_mean
+from metaalign_data.resources import bundled
+
+
+def init(args: argparse.Namespace) -> int:
+    target = Path(args.file)
+    names = sorted(path.stem for path in bundled("recipes").glob("*.yaml"))
+    if args.source not in names:
+        raise UserError(f"no bundled recipe '{args.source}'{did_you_mean(args.source, names)}")
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write((bundled("recipes") / f"{args.source}.yaml").read_text(encoding="utf-8"))
+    except FileExistsError as e:
+        raise UserError("is there already", where=str(target), fix="name another file or remove it") from e
+    except OSError as e:
+        raise UserError(f"cannot be written: {e.strerror}", where=str(target)) from e
+    print(
+        json.dumps({"recipe": str(target)}) if args.json else f"wrote {target}; next: metaalign-data validate {target}"
+    )
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    run = Path(args.run)
+    state = read_manifest(run / "manifest.json")["state"]
+    if not (run / "dataset").is_dir():
+        raise UserError(f"the run has made no dataset (it is {state})", where=str(run), fix="run its recipe to the end")
+    files = export_dataset(run / "dataset", args.format, Path(args.out))
+    print(json.dumps({"files": [str(f) for f in files]}) if args.json else "\n".join(f"wrote {f}" for f in files))
+    return 0

@@ -1,0 +1,134 @@
+"""run, preview, status: make rows, show rows, say how it stands."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from metaalign_data import api
+from metaalign_data.engine.manifest import read_manifest
+from metaalign_data.recipe import Recipe
+
+ERR = Console(stderr=True)
+
+
+def load(args: argparse.Namespace) -> Recipe:
+    return Recipe.load(args.recipe, overrides=args.set, trust=args.trust_recipe)
+
+
+def run(args: argparse.Namespace) -> int:
+    result = api.run(load(args), out=args.out, limit=args.limit, simulate=args.simulate, progress=True)
+    if args.json:
+        print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))
+        return api.EXIT_CODE[result.state]
+    if args.verbose:
+        _reasons(result.manifest)
+    if result.state == "done" and args.show:
+        show(result.pairs(), args.show)
+    _summary(result)
+    return api.EXIT_CODE[result.state]
+
+
+def preview(args: argparse.Namespace) -> int:
+    recipe = load(args)
+    home = Path(args.out) if args.out else api.default_folder(recipe, simulate=args.simulate)
+    result = api.run(
+        recipe,
+        out=home / "preview",
+        ledger=home / "ledger.sqlite",
+        limit=args.limit,
+        simulate=args.simulate,
+        progress=True,
+    )
+    if args.json:
+        print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))
+        return api.EXIT_CODE[result.state]
+    if result.state == "done":
+        show(result.pairs(), 10)
+    _reasons(result.manifest)
+    _summary(result)
+    return api.EXIT_CODE[result.state]
+
+
+def status(args: argparse.Namespace) -> int:
+    manifest = read_manifest(Path(args.run) / "manifest.json")
+    if args.json:
+        print(json.dumps(manifest, ensure_ascii=False))
+        return 0
+    console = Console()
+    console.print(Text(f"{manifest['name']}: {manifest['state']}", style="bold"), Text(manifest["verdict"]))
+    console.print(_counts(manifest))
+    console.print(Text(_cost(manifest)))
+    _reasons(manifest, console)
+    return 0
+
+
+def show(pairs: pl.DataFrame, n: int) -> None:
+    """The first n rows for people to read; a flip is shown with its other half."""
+    flips = pairs.filter(pl.col("flip_id").is_not_null()).sort("flip_id", maintain_order=True)
+    rows = pl.concat([flips, pairs.filter(pl.col("flip_id").is_null())]).head(n)
+    console = Console()
+    for row in rows.iter_rows(named=True):
+        body = "\n\n".join(
+            f"[bold]{label}[/bold]\n{escape(text)}"
+            for label, text in (
+                ("System Info", row["system_info"]),
+                ("User Info", row["user_info"]),
+                ("Query", row["query"]),
+                ("Chosen", row["chosen"][0]["content"]),
+                ("Rejected", row["rejected"][0]["content"]),
+            )
+            if text
+        )
+        kind = f"{row['preference_kind']} {row['dimension']} = {row['value']}"
+        flip = f", flip {row['flip_id'][:6]}" if row["flip_id"] else ""
+        console.print(
+            Panel(body, title=escape(f"{row['subset']}: {kind}{flip}"), subtitle=f"margin {row['margin']:.1f}")
+        )
+
+
+def _summary(result: api.RunResult) -> None:
+    out = Console(soft_wrap=True, highlight=False)
+    out.print(
+        Text(f"{result.state.replace('_', ' ')}: {result.verdict}", style="green" if result.state == "done" else "red")
+    )
+    if dataset := result.manifest["dataset"]:
+        for config, splits in dataset["rows"].items():
+            out.print(Text(f"{config:12} " + ", ".join(f"{split} {n}" for split, n in splits.items())))
+        out.print(Text(f"dataset      {result.dataset}"))
+        out.print(Text(f"load it      datasets.load_dataset({str(result.dataset)!r}, 'pairs')"))
+    for notice in result.manifest["notices"]:
+        out.print(Text(f"notice       {notice}", style="yellow"))
+    out.print(Text(f"cost         {_cost(result.manifest)}"))
+
+
+def _cost(manifest: dict[str, Any]) -> str:
+    cost, now = manifest["cost"], manifest["this_time"]
+    usd = "unknown (the recipe gives no price)" if cost["usd"] is None else f"${float(cost['usd']):.4f}"
+    if manifest["simulated"]:
+        usd += " (simulated)"
+    tokens = f"{cost['prompt_tokens']:,} + {cost['completion_tokens']:,} tokens"
+    this_time = f"this time {now['asked']:,} asked, {now['replayed']:,} from the ledger"
+    return f"{usd}: {cost['calls']:,} answers, {tokens}; {this_time}"
+
+
+def _counts(manifest: dict[str, Any]) -> Table:
+    table = Table("stage")
+    for header in ("in", "passed", "rejected", "failed", "out"):
+        table.add_column(header, justify="right")
+    for name, c in manifest["counts"].items():
+        table.add_row(name, *(f"{c[key]:,}" for key in ("in", "passed", "rejected", "failed", "out")))
+    return table
+
+
+def _reasons(manifest: dict[str, Any], console: Console | None = None) -> None:
+    for name, c in manifest["counts"].items():
+        for reason, n in sorted(c["reasons"].items(), key=lambda item: -item[1]):
+            (console or ERR).print(Text(f"{name}: {reason} {n:,}"))

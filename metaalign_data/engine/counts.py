@@ -1,0 +1,57 @@
+"""What became of the rows, by stage. The law, once a run has ended: taken = passed + rejected + failed."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+
+@dataclass
+class StageCounts:
+    """Rows of one stage.
+
+    taken     rows that came in and have ended
+    passed    of these, rows that gave at least one record
+    rejected  of these, rows that gave only rejects
+    failed    of these, rows that ended in an error
+    made      records that came out (one row may give several)
+    reasons   "rejected: tie" or "failed: timeout" -> how often; a passed row may have rejects beside its records
+    """
+
+    taken: int = 0
+    passed: int = 0
+    rejected: int = 0
+    failed: int = 0
+    made: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def closes(self) -> bool:
+        return self.taken == self.passed + self.rejected + self.failed
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "in": self.taken,
+            "passed": self.passed,
+            "rejected": self.rejected,
+            "failed": self.failed,
+            "out": self.made,
+            "reasons": dict(sorted(self.reasons.items())),
+        }
+
+
+Counts = dict[str, StageCounts]
+
+
+def unbalanced(counts: Counts) -> list[str]:
+    """Where the numbers do not add up, as sentences; empty when every row is accounted for."""
+    problems = [
+        f"{name}: {c.taken} in, {c.passed} + {c.rejected} + {c.failed} ended"
+        for name, c in counts.items()
+        if not c.closes
+    ]
+    stages = list(counts.items())
+    for (before, earlier), (after, later) in pairwise(stages):
+        if earlier.made != later.taken:
+            problems.append(f"{before} gave {earlier.made} rows but {after} took {later.taken}")
+    return problems

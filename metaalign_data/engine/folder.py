@@ -1,0 +1,115 @@
+"""The run directory: where everything lies, and files that are there whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from metaalign_data.errors import UserError
+
+REJECTS = pl.Schema(
+    {"row_id": pl.String(), "stage": pl.String(), "reason": pl.String(), "detail": pl.String(), "row": pl.String()}
+)
+FAILURES = pl.Schema(
+    {"row_id": pl.String(), "stage": pl.String(), "reason": pl.String(), "error": pl.String(), "row": pl.String()}
+)
+
+
+class RunFolder:
+    """Paths of one run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.recipe = root / "recipe.yaml"
+        self.manifest = root / "manifest.json"
+        self.ledger = root / "ledger.sqlite"
+        self.tables = root / "tables"
+        self.rejects = root / "rejects"
+        self.failures = root / "failures.parquet"
+        self.dataset = root / "dataset"
+
+    def create(self) -> None:
+        """Make the directory, without the tables of an earlier run: they follow from the ledger and are made anew.
+
+        Raises UserError where it cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            for derived in (self.tables, self.rejects):
+                shutil.rmtree(derived, ignore_errors=True)
+            self.failures.unlink(missing_ok=True)
+            probe = self.root / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as e:
+            raise UserError(f"cannot write the run directory: {e.strerror}", where=str(self.root)) from e
+
+    def table(self, stage: str) -> pl.LazyFrame:
+        """All rows that `stage` made, in order."""
+        return pl.scan_parquet(sorted((self.tables / stage).glob("part-*.parquet")))
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """The file is either as it was or as it should be, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class Parts:
+    """A growing table as parquet parts of at most `rows_per_part` rows, each written atomically."""
+
+    def __init__(self, folder: Path, schema: pl.Schema, rows_per_part: int = 10_000) -> None:
+        self.folder, self.schema, self.rows_per_part = folder, schema, rows_per_part
+        self._rows: list[Mapping[str, Any]] = []
+        self._written = 0
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def extend(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._rows.extend(rows)
+        while len(self._rows) >= self.rows_per_part:
+            head, self._rows = self._rows[: self.rows_per_part], self._rows[self.rows_per_part :]
+            self._write(pl.DataFrame(head, schema=self.schema))
+
+    def close(self) -> None:
+        """Write what is left; an empty table gets one empty part, so that it has its columns."""
+        if self._rows or not self._written:
+            self._write(pl.DataFrame(self._rows, schema=self.schema))
+            self._rows = []
+
+    def close_as(self, path: Path) -> None:
+        """Close, and gather the parts in the single file `path`; no file where there is no row."""
+        empty = not self._rows and not self._written
+        self.close()
+        if not empty:
+            temporary = path.with_name(f".{path.name}.tmp")
+            pl.scan_parquet(self._parts()).sink_parquet(temporary)
+            temporary.replace(path)
+        for part in self._parts():
+            part.unlink()
+        self.folder.rmdir()
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def _write(self, frame: pl.DataFrame) -> None:
+        path = self.folder / f"part-{self._written:05d}.parquet"
+        temporary = path.with_suffix(".tmp")
+        frame.write_parquet(temporary)
+        temporary.replace(path)
+        self._written += 1
+
+
+def batches(frame: pl.LazyFrame, size: int = 1_000) -> Iterator[pl.DataFrame]:
+    """The rows in order, `size` at a time, without reading all of them at once."""
+    offset = 0
+    while (batch := frame.slice(offset, size).collect()).height:
+        yield batch
+        offset += size

@@ -1,0 +1,62 @@
+import polars as pl
+import pytest
+from pathlib import Path
+
+from metaalign_data.engine.folder import Parts, RunFolder, batches, write_atomically
+from metaalign_data.errors import UserError
+
+SCHEMA = pl.Schema({"n": pl.Int64()})
+
+
+@pytest.mark.parametrize("rows", [0, 1, 9, 10, 11, 35])
+def test_parts_hold_every_row_in_order(tmp_path: Path, rows: int) -> None:
+    parts = Parts(tmp_path / "t", SCHEMA, rows_per_part=10)
+    for n in range(rows):
+        parts.extend([{"n": n}])
+    parts.close()
+    files = sorted((tmp_path / "t").iterdir())
+    assert len(files) == max(1, -(-rows // 10))
+    assert pl.scan_parquet(files).collect()["n"].to_list() == list(range(rows))
+    assert pl.read_parquet_schema(files[0]) == SCHEMA
+
+
+@pytest.mark.parametrize(("rows", "there"), [(0, False), (25, True)])
+def test_close_as_leaves_one_file_where_there_are_rows_and_nothing_else(tmp_path: Path, rows: int, there: bool) -> None:
+    parts = Parts(tmp_path / ".t", SCHEMA, rows_per_part=10)
+    parts.extend({"n": n} for n in range(rows))
+    parts.close_as(tmp_path / "t.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == (["t.parquet"] if there else [])
+    if there:
+        assert pl.read_parquet(tmp_path / "t.parquet")["n"].to_list() == list(range(rows))
+
+
+def test_batches_cover_the_table(tmp_path: Path) -> None:
+    frame = pl.LazyFrame({"n": range(25)})
+    assert [b["n"].to_list() for b in batches(frame, 10)] == [list(range(10)), list(range(10, 20)), list(range(20, 25))]
+
+
+def test_an_unwritable_run_directory_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write the run directory"):
+        RunFolder(tmp_path / "file" / "run").create()
+
+
+def test_a_new_run_starts_without_the_tables_of_the_last(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    for stale in (folder.tables / "judge" / "part-00000.parquet", folder.rejects / "judge.parquet"):
+        stale.parent.mkdir(parents=True)
+        stale.touch()
+    folder.ledger.touch()
+    folder.create()
+    assert not folder.tables.exists()
+    assert not folder.rejects.exists()
+    assert folder.ledger.exists()
+
+
+def test_write_atomically_replaces_the_whole_file(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file.json"
+    write_atomically(target, b"one")
+    write_atomically(target, b"two")
+    assert target.read_bytes() == b"two"
+    assert [p.name for p in target.parent.iterdir()] == ["file.json"]
