@@ -17,17 +17,19 @@ import polars as pl
 from metaalign_data.dataset.export import DatasetFacts, write_dataset
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
+from metaalign_data.engine.flow import Stopped
 from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, software, write_manifest
 from metaalign_data.engine.preflight import library_of, preflight
 from metaalign_data.engine.progress import Progress, showing
-from metaalign_data.engine.run import Runner, Stopped
+from metaalign_data.engine.run import Runner
 from metaalign_data.engine.session import Session, open_session
 from metaalign_data.errors import BudgetReached, TeacherUnusable
 from metaalign_data.prompting import Library
 from metaalign_data.queries import read_queries
 from metaalign_data.recipe import Recipe
 
+INTERRUPTED = "run the same recipe again to go on"
 EXIT_CODE: dict[State, int] = {"done": 0, "failed": 1, "budget_reached": 3, "interrupted": 130}
 
 
@@ -127,7 +129,11 @@ class _Run:
         except BudgetReached as e:
             return "budget_reached", f"{e}; raise the budget and run the same recipe again to go on", None
         except Stopped:
-            return "interrupted", "interrupted; run the same recipe again to go on", None
+            return "interrupted", INTERRUPTED, None
+        except asyncio.CancelledError:
+            if not session.stopping:
+                raise
+            return "interrupted", INTERRUPTED, None
         except TeacherUnusable as e:
             return "failed", str(e), None
         if problems := unbalanced(runner.counts):

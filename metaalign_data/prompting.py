@@ -142,6 +142,8 @@ class Dimension(BaseModel):
 class Taxonomy(BaseModel):
     model_config = FROZEN
     id: str
+    styles: tuple[str, ...] = Field(min_length=1)
+    """Voices in which preferences are written down."""
     dimensions: tuple[Dimension, ...] = Field(min_length=1)
 
 

@@ -126,27 +126,22 @@ class Vote(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Responses `a` and `b` (indexes into the set) judged under the meta-prompt of side `side`."""
+    """Responses `a` and `b` (indexes into the set) judged under the meta-prompt of side `side`.
+
+    `a` was written for side 0, `b` for side 1. `winner` is what enough of the votes say.
+    """
 
     model_config = FROZEN
     side: int = Field(ge=0, le=1)
     a: int
     b: int
     votes: tuple[Vote, ...] = Field(min_length=1)
-
-    @property
-    def winner(self) -> Literal["a", "b", "tie"]:
-        """What more than half of the votes say; "tie" when no side has more than half."""
-        for side in ("a", "b"):
-            if 2 * sum(vote.winner == side for vote in self.votes) > len(self.votes):
-                return side
-        return "tie"
+    winner: Literal["a", "b", "tie"]
 
     @property
     def agreement(self) -> float:
-        """Share of the votes that name the winner, 0 to 1; 0 for a tie."""
-        winner = self.winner
-        return 0.0 if winner == "tie" else sum(vote.winner == winner for vote in self.votes) / len(self.votes)
+        """Share of the votes that name the winner, 0 to 1."""
+        return sum(vote.winner == self.winner for vote in self.votes) / len(self.votes)
 
     @property
     def scores(self) -> tuple[float, float]:

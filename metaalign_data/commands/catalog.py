@@ -29,7 +29,7 @@ def _settings(cls: type) -> dict[str, Any]:
 
 def stages(args: argparse.Namespace) -> int:
     names = [args.name] if args.name else stage_names()
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for name in names:
         cls = stage_class(name)
         takes, gives = _flow(cls)

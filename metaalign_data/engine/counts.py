@@ -1,6 +1,7 @@
 """What became of the rows, by stage. The law, once a run has ended: taken = passed + rejected + failed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -24,6 +25,28 @@ class StageCounts:
     failed: int = 0
     made: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def result(self, made: int, reject_reasons: Sequence[str]) -> None:
+        """One row has given `made` records and these rejects, one of them at least."""
+        self.taken += 1
+        self.made += made
+        if made:
+            self.passed += 1
+        else:
+            self.rejected += 1
+        self.reasons.update(f"rejected: {reason}" for reason in reject_reasons)
+
+    def failure(self, reason: str) -> None:
+        """One row has ended in an error."""
+        self.taken += 1
+        self.failed += 1
+        self.reasons[f"failed: {reason}"] += 1
+
+    def pass_table(self, rows: int) -> None:
+        """A table stage has let this many rows pass."""
+        self.taken += rows
+        self.passed += rows
+        self.made += rows
 
     @property
     def closes(self) -> bool:

@@ -6,7 +6,7 @@ as long as the simulated teacher's answers, the highest are `max_tokens` for eac
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -118,22 +118,22 @@ async def _one(recipe: Recipe, query: Query, library: Library) -> Roles:
 def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure, ...]:
     rng = Random(recipe.seed)
     resampled = [rng.choices(loads, k=len(loads)) for _ in range(RESAMPLES)]
-    scale = total / len(loads)
     prices = {"teacher": recipe.teacher.price, "judge": recipe.judge.price}
 
+    def scaled(parts: Iterable[int]) -> int:
+        return round(sum(parts) * total / len(loads))
+
     def total_of(picked: Sequence[Roles], what: str) -> int:
-        return round(scale * sum(getattr(load, what) for roles in picked for load in roles.values()))
+        return scaled(getattr(load, what) for roles in picked for load in roles.values())
 
     def usd(picked: Sequence[Roles], completions: str) -> Decimal | None:
         cost = Decimal(0)
         for role, price in prices.items():
             if price is None:
                 return None
-            tokens = [
-                round(scale * sum(getattr(roles[role], what) for roles in picked))
-                for what in ("prompt_tokens", completions)
-            ]
-            cost += price.of(Usage(prompt_tokens=tokens[0], completion_tokens=tokens[1]))
+            asked = scaled(roles[role].prompt_tokens for roles in picked)
+            answered = scaled(getattr(roles[role], completions) for roles in picked)
+            cost += price.of(Usage(prompt_tokens=asked, completion_tokens=answered))
         return cost
 
     def bounds(values: list[Any]) -> tuple[Any, Any]:

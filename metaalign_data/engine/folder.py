@@ -78,6 +78,11 @@ class Parts:
             head, self._rows = self._rows[: self.rows_per_part], self._rows[self.rows_per_part :]
             self._write(pl.DataFrame(head, schema=self.schema))
 
+    def extend_frame(self, frame: pl.DataFrame) -> None:
+        """All rows of a frame that has the columns of the schema."""
+        for part in frame.iter_slices(self.rows_per_part):
+            self._write(part.cast(self.schema))
+
     def close(self) -> None:
         """Write what is left; an empty table gets one empty part, so that it has its columns."""
         if self._rows or not self._written:

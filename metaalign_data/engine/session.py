@@ -1,5 +1,6 @@
 """Teacher and judge of one run, with the ledger, the budget and the layers around them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -65,6 +66,8 @@ async def open_session(recipe: Recipe, ledger: Path, library: Library) -> AsyncI
             await session.probe()
             yield session
         finally:
+            while session.meter.in_flight:  # noqa: ASYNC110  what is asked is paid for: its answer must reach the ledger
+                await asyncio.sleep(0.01)
             for client in session.clients:
                 await client.aclose()
     finally:

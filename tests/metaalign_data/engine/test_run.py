@@ -15,7 +15,8 @@ from teachers import Telling
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.folder import RunFolder
-from metaalign_data.engine.run import Runner, Stopped
+from metaalign_data.engine.flow import Stopped
+from metaalign_data.engine.run import Runner
 from metaalign_data.errors import BudgetReached, TeacherError, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import BadRow

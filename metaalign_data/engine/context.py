@@ -1,0 +1,35 @@
+"""The Context that stages are given."""
+
+from dataclasses import dataclass
+from random import Random
+
+from metaalign_data.chat import ChatRequest
+from metaalign_data.prompting import Library, PriorityMatrix, Taxonomy
+from metaalign_data.records import Record, digest
+from metaalign_data.teacher.base import Teacher
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What one stage of one run may reach; see metaalign_data.stage.Context for each part."""
+
+    library: Library
+    teacher: Teacher
+    judge: Teacher
+    seed: int
+    stage: str
+
+    def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
+        return self.library.prompt(prompt).render(**inputs)
+
+    def taxonomy(self, name: str) -> Taxonomy:
+        return self.library.taxonomy(name)
+
+    def priorities(self, name: str) -> PriorityMatrix:
+        return self.library.priorities(name)
+
+    def meta_prompt(self, system_info: str, user_info: str) -> str:
+        return self.library.meta_prompt(system_info, user_info)
+
+    def rng(self, row: Record) -> Random:
+        return Random(digest(str(self.seed), self.stage, row.id))
