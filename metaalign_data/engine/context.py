@@ -1,4 +1,4 @@
-"""The Context that stages are given."""
+"""The context that stages get, in runs and in tests alike."""
 
 from dataclasses import dataclass
 from random import Random
@@ -11,7 +11,7 @@ from metaalign_data.teacher.base import Teacher
 
 @dataclass(frozen=True)
 class StageContext:
-    """What one stage of one run may reach; see metaalign_data.stage.Context for each part."""
+    """Implements stage.Context for the stage of the name `stage`."""
 
     library: Library
     teacher: Teacher

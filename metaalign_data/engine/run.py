@@ -82,7 +82,7 @@ class Runner:
             yield from from_frame(batch, record)
 
     async def _run_rows(self, steps: tuple[RowStep, ...], source: Iterator[Record], *, count: bool) -> None:
-        """Feed the source into the steps, `window` rows at a time; what comes out is written in the order that went in."""
+        """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
         flow = Flow(steps, self.contexts, self.counts)
         tables = [Parts(self.folder.tables / step.name, schema(step.gives)) for step in steps]
         work: deque[asyncio.Task[Ended]] = deque()

@@ -1,0 +1,254 @@
+"""Every answer that was paid for, in one SQLite file: resuming a run is asking the same questions again.
+
+An answer is on disk before anyone sees it. `synchronous=FULL` holds that against a power cut too; its price, an fsync
+for each commit, is shared by all answers that arrive while the one before is under way (group commit).
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from metaalign_data.chat import ChatRequest, Completion, Usage
+from metaalign_data.errors import TeacherUnusable, UserError
+from metaalign_data.records import digest
+from metaalign_data.teacher.schema import schema_text
+
+APPLICATION_ID = 0x4D41_4C47  # "MALG", which tells a ledger from any other SQLite file
+VERSION = 1
+
+# The long columns come last: sums over the short ones then skip their overflow pages.
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE completions (
+    key TEXT PRIMARY KEY NOT NULL,
+    model TEXT NOT NULL,
+    finish_reason TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    cost_usd TEXT,                       -- decimal; NULL where the price was unknown
+    attempts INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    prompt TEXT NOT NULL,                -- version of the prompt file that wrote the request
+    request TEXT NOT NULL,
+    text TEXT NOT NULL
+);
+CREATE TABLE facts (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+_GET = """
+SELECT text, model, prompt_tokens, completion_tokens, finish_reason, attempts FROM completions WHERE key = ?
+"""
+_PUT = "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+_SUMS = """
+SELECT model, cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens) FROM completions GROUP BY model, cost_usd
+"""
+
+_SHAPING = {"messages", "temperature", "max_tokens", "sample"}
+
+
+def ledger_key(identity: str, request: ChatRequest) -> str:
+    """32 hex digits: a hash of all that shapes the answer. `identity` is the client's."""
+    schema = schema_text(request.output) if request.output else ""
+    return digest(identity, request.model_dump_json(include=_SHAPING), schema, size=16)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a ledger's answers took. `usd` is None as soon as the price of one of them is unknown."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: Decimal | None = Decimal(0)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            None if self.usd is None or other.usd is None else self.usd + other.usd,
+        )
+
+
+@dataclass(frozen=True)
+class _Write:
+    sql: str
+    row: Sequence[object]
+    done: asyncio.Future[None]
+
+
+class Ledger:
+    """Reads on the caller's thread (a look-up takes microseconds), writes on one of its own. Made by `Ledger.open`."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
+        self.path = path
+        self._reader, self._writer = reader, writer
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._waiting: list[_Write] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> "Ledger":
+        """The ledger in `path`, made where there is none. Raises UserError for a broken or foreign file."""
+        try:
+            writer = _connect(path)
+            return cls(path, _connect(path), writer)
+        except sqlite3.Error as e:
+            raise _unreadable(path, e) from e
+
+    def get(self, key: str) -> Completion | None:
+        """The answer under `key`, or None. Raises TeacherUnusable when the file has become unreadable."""
+        row = self._find(_GET, key)
+        if row is None:
+            return None
+        text, model, prompt_tokens, completion_tokens, finish_reason, attempts = row
+        usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
+        return Completion(text=text, model=model, usage=usage, finish_reason=finish_reason, attempts=attempts)
+
+    async def put(self, key: str, request: ChatRequest, answer: Completion, cost: Decimal | None) -> None:
+        """Returns once the answer is on disk. The first answer under a key stays.
+
+        Raises TeacherUnusable when it cannot be written: a run that cannot keep what it pays for has to stop.
+        """
+        row = (
+            key,
+            answer.model,
+            answer.finish_reason,
+            answer.usage.prompt_tokens,
+            answer.usage.completion_tokens,
+            None if cost is None else str(cost),
+            answer.attempts,
+            datetime.now(UTC).isoformat(timespec="milliseconds"),
+            request.prompt,
+            request.model_dump_json(include=_SHAPING),
+            answer.text,
+        )
+        await self._write(_PUT, row)
+
+    def fact(self, name: str) -> dict[str, Any] | None:
+        """What `put_fact` kept under this name, or None."""
+        row = self._find("SELECT value FROM facts WHERE name = ?", name)
+        return None if row is None else dict(json.loads(row[0]))
+
+    async def put_fact(self, name: str, value: dict[str, Any]) -> None:
+        """Keep something found out, JSON-able, in place of what was there. Returns once it is on disk."""
+        await self._write(_PUT_FACT, (name, json.dumps(value)))
+
+    def by_model(self) -> dict[str, Totals]:
+        """What the answers of each model took. Raises UserError when the file has become unreadable."""
+        found: dict[str, Totals] = {}
+        try:
+            sums = self._reader.execute(_SUMS).fetchall()
+        except sqlite3.Error as e:
+            raise _unreadable(self.path, e) from e
+        for model, cost, calls, prompt_tokens, completion_tokens in sums:
+            usd = None if cost is None else Decimal(cost) * calls
+            found[model] = found.get(model, Totals()) + Totals(calls, prompt_tokens, completion_tokens, usd)
+        return found
+
+    def totals(self) -> Totals:
+        """What all answers took, over every run that used this ledger."""
+        return sum(self.by_model().values(), Totals())
+
+    async def close(self) -> None:
+        """Write what is waiting and close the file."""
+        if self._flushing:
+            await self._flushing
+        self._thread.shutdown()
+        self._reader.close()
+        self._writer.close()
+
+    def _find(self, sql: str, key: str) -> tuple[Any, ...] | None:
+        try:
+            row: tuple[Any, ...] | None = self._reader.execute(sql, (key,)).fetchone()
+        except sqlite3.Error as e:
+            raise TeacherUnusable(f"{self.path}: the ledger cannot be read: {e}") from e
+        return row
+
+    async def _write(self, sql: str, row: Sequence[object]) -> None:
+        """The row is written even when the one who waits for it is cancelled: it is paid for."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Write(sql, row, done))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        await done
+
+    async def _flush(self) -> None:
+        """One commit after the other until nobody waits; what comes while one is under way shares the next."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            error: TeacherUnusable | None = None
+            try:
+                await loop.run_in_executor(self._thread, self._commit, batch)
+            except Exception as e:  # whatever it is, those who wait must hear of it
+                error = TeacherUnusable(f"{self.path}: the ledger cannot be written: {e}; nothing more is asked")
+            for write in batch:
+                if write.done.cancelled():
+                    continue
+                if error:
+                    write.done.set_exception(error)
+                else:
+                    write.done.set_result(None)
+        self._flushing = None
+
+    def _commit(self, batch: Sequence[_Write]) -> None:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for write in batch:
+                self._writer.execute(write.sql, write.row)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    try:
+        _prepare(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _unreadable(path: Path, error: sqlite3.Error) -> UserError:
+    fix = "restore it from a copy, or move it away and start anew"
+    return UserError(f"cannot be used as a ledger: {error}", where=str(path), fix=fix)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new file, and refuse a file of somebody else or of another version."""
+    (application,), (version,) = (
+        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
+    )
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    if empty and not application and not version:
+        connection.executescript(_SCHEMA)
+    elif application != APPLICATION_ID:
+        raise UserError("is a database, but no ledger", where=str(path), fix="name another file")
+    elif version != VERSION:
+        raise UserError(
+            f"was written by another version of metaalign-data (ledger format {version}, this one reads {VERSION})",
+            where=str(path),
+            fix="install that version, or start a new run directory",
+        )

@@ -1,0 +1,44 @@
+"""Counters of one run, read by whatever shows its progress."""
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from metaalign_data.chat import Usage
+
+
+@dataclass
+class Meter:
+    """What teacher and judge did together since the process started; the ledger holds what all runs did.
+
+    `asked` counts requests that went to a server, `replayed` those that the ledger answered, `retries` the attempts
+    after the first. `usd` is what is known of the cost; `unpriced_calls` counts the answers whose price is unknown.
+    """
+
+    asked: int = 0
+    replayed: int = 0
+    in_flight: int = 0
+    retries: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: Decimal = Decimal(0)
+    unpriced_calls: int = 0
+    _watched: list[Set[str]] = field(default_factory=list)
+
+    def paid(self, usage: Usage, cost: Decimal | None) -> None:
+        """Add one answer. `cost` is in USD, None where the price is unknown."""
+        self.prompt_tokens += usage.prompt_tokens
+        self.completion_tokens += usage.completion_tokens
+        if cost is None:
+            self.unpriced_calls += 1
+        else:
+            self.usd += cost
+
+    def watch(self, notices: Set[str]) -> None:
+        """Include a client's notices, those that it will still make as well."""
+        self._watched.append(notices)
+
+    @property
+    def notices(self) -> set[str]:
+        """What servers were found to ignore or refuse, one sentence each."""
+        return set().union(*self._watched)

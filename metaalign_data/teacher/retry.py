@@ -1,0 +1,102 @@
+"""Which failures are worth another try, how many, and how long to wait before it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, retry_if_exception
+
+from metaalign_data.chat import ChatRequest, Completion
+from metaalign_data.errors import TeacherError, TeacherUnusable
+from metaalign_data.teacher.base import Teacher
+from metaalign_data.teacher.meter import Meter
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
+
+TRANSIENT = ("server_error", "timeout", "connection")
+FIRST_BACKOFF_S = 0.5
+LONGEST_BACKOFF_S = 30.0
+PATIENCE_S = 600.0
+"""How long one request puts up with 429s. A server that asks for a longer wait at once has used up its quota."""
+
+
+@dataclass
+class _Course:
+    """How one request fares: failures, which count against `max_attempts`, and 429s, which do not."""
+
+    max_attempts: int
+    rng: Random
+    failures: int = 0
+    limited: int = 0
+    limited_since_s: float = 0.0
+    wait_s: float = 0.0
+
+    def again(self, error: BaseException) -> bool:
+        """Whether to try once more after `error`; `wait_s` says in how many seconds."""
+        if not isinstance(error, TeacherError):
+            return False
+        if error.reason == "rate_limited":
+            self.limited += 1
+            self.limited_since_s = self.limited_since_s or time.monotonic()
+            self.wait_s = self._delay_s(self.limited, error.retry_after_s)
+            return time.monotonic() - self.limited_since_s < PATIENCE_S
+        self.failures += 1
+        self.wait_s = self._delay_s(self.failures, error.retry_after_s)
+        return error.reason in TRANSIENT and self.failures < self.max_attempts
+
+    def _delay_s(self, tries: int, asked_s: float | None) -> float:
+        """What the server asked for, or an exponential backoff; with jitter, so that not all return in one instant."""
+        if asked_s is not None:
+            return max(asked_s, FIRST_BACKOFF_S) * self.rng.uniform(1.0, 1.25)
+        return min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(tries - 1, 16)) * self.rng.uniform(0.5, 1.0)
+
+
+async def persist(
+    call: Callable[[], Awaitable[T]], *, max_attempts: int, rng: Random, sleep: Sleep = asyncio.sleep
+) -> tuple[T, int]:
+    """The result of `call` and how many tries it took.
+
+    Server errors, time-outs and dropped connections are tried `max_attempts` times, 429s for PATIENCE_S, all else once.
+    Raises the last error; TeacherUnusable where the server asks for more patience than there is.
+    """
+    course = _Course(max_attempts, rng)
+    retrying = AsyncRetrying(
+        sleep=sleep, retry=retry_if_exception(course.again), wait=lambda _: course.wait_s, reraise=True
+    )
+
+    async def patient() -> T:
+        try:
+            return await call()
+        except TeacherError as e:
+            if e.retry_after_s is not None and e.retry_after_s > PATIENCE_S:
+                wait = f"{e.retry_after_s / 3600:.1f} hours"
+                raise TeacherUnusable(f"the server asks to wait {wait}: {e}; run the same recipe again then") from e
+            raise
+
+    result: T = await retrying(patient)
+    return result, int(retrying.statistics["attempt_number"])
+
+
+class Retrying:
+    """Asks `inner` until it answers or another try makes no sense. `sleep` waits for a number of seconds."""
+
+    def __init__(self, inner: Teacher, max_attempts: int, meter: Meter, *, sleep: Sleep = asyncio.sleep) -> None:
+        self.inner, self.max_attempts, self.meter, self._sleep = inner, max_attempts, meter, sleep
+        self._rng = Random(0)
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """The answer, with the number of attempts. Raises what `persist` raises."""
+        self.meter.asked += 1
+
+        async def wait(seconds: float) -> None:
+            self.meter.retries += 1
+            await self._sleep(seconds)
+
+        completion, attempts = await persist(
+            lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
+        )
+        return completion.model_copy(update={"attempts": attempts})

@@ -1,0 +1,117 @@
+"""Whether an answer can be used: whole, not refused, and the JSON that was asked for."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ValidationError
+
+from metaalign_data.chat import ChatRequest, Completion, Message
+from metaalign_data.errors import TeacherError
+from metaalign_data.prompting import Library
+from metaalign_data.teacher.base import Teacher
+
+SHOWN_CHARS = 200
+SHOWN_ERRORS = 3
+MAX_CANDIDATES = 50
+
+_FENCE = re.compile(r"```[\w-]*\s*\n(.*?)```", re.DOTALL)
+_DECODER = json.JSONDecoder(strict=False)  # models write raw line breaks into strings
+
+
+class Structured:
+    """The outermost layer: gives only answers that a stage can use, and asks again for JSON that does not parse.
+
+    A question is asked `json_attempts` times in all; each time anew with the bad answer and what is wrong with it
+    (prompts/repair_json.md). All those answers are in the ledger, so a replay fails or succeeds in the same way.
+    """
+
+    def __init__(self, inner: Teacher, library: Library, json_attempts: int) -> None:
+        self.inner, self.library, self.json_attempts = inner, library, json_attempts
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Raises TeacherError "refused", "length", "empty" or "malformed", and what `inner` raises."""
+        asked = request
+        for attempt in range(1, self.json_attempts + 1):
+            completion = usable(await self.inner.complete(asked), request)
+            if request.output is None:
+                return completion
+            try:
+                text = read_json(completion.text, request.output)
+                return completion.model_copy(update={"text": text})
+            except ValueError as e:
+                error = str(e)
+            if attempt < self.json_attempts:
+                asked = self._repair(asked, completion.text, error)
+        snippet = completion.text[:SHOWN_CHARS]
+        raise TeacherError("malformed", f"asked {attempt} times: {error}; the last answer began {snippet!r}")
+
+    def _repair(self, asked: ChatRequest, bad: str, error: str) -> ChatRequest:
+        again = self.library.prompt("repair_json").messages(error=error)
+        messages = (*asked.messages, Message(role="assistant", content=bad), *again)
+        return asked.model_copy(update={"messages": messages})
+
+
+def usable(completion: Completion, request: ChatRequest) -> Completion:
+    """The completion itself, if it is a whole answer. Raises TeacherError "refused", "length" or "empty"."""
+    if completion.finish_reason == "refused":
+        raise TeacherError("refused", f"the model declined: {completion.text[:SHOWN_CHARS]!r}")
+    if completion.finish_reason == "length":
+        raise TeacherError("length", f"the answer was cut off at max_tokens ({request.max_tokens})")
+    if not completion.text.strip():
+        raise TeacherError("empty", "the answer has no text")
+    return completion
+
+
+def read_json(text: str, output: type[BaseModel]) -> str:
+    """The first JSON object in `text` that is a valid `output`, as JSON and nothing else.
+
+    Looks past reasoning in <think> tags, then at the whole text, into code fences, and into prose. Raises ValueError
+    with a short account of what is wrong.
+    """
+    wrong = ""
+    for value in _objects(text.rpartition("</think>")[2]):
+        found = json.dumps(value, ensure_ascii=False)
+        try:
+            output.model_validate_json(found)
+        except ValidationError as e:
+            wrong = wrong or brief(e)
+        else:
+            return found
+    raise ValueError(wrong or _syntax_error(text))
+
+
+def _syntax_error(text: str) -> str:
+    try:
+        json.loads(text)
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError as e:
+        return f"there is no complete JSON object in it ({e})"
+    return "it is JSON, but no object"
+
+
+def _objects(text: str) -> Iterator[dict[str, object]]:
+    """JSON objects in the text: outermost ones, in order, those in code fences first."""
+    tried = 0
+    for part in (*_FENCE.findall(text), text):
+        start = part.find("{")
+        while start >= 0 and tried < MAX_CANDIDATES:
+            tried += 1
+            try:
+                value, end = _DECODER.raw_decode(part, start)
+            except (ValueError, RecursionError):
+                end = start + 1
+            else:
+                yield value
+            start = part.find("{", end)
+
+
+def brief(error: ValidationError) -> str:
+    """What is wrong with an answer, in a line, for whoever wrote it."""
+    problems = error.errors(include_url=False, include_context=False)
+    shown = [
+        f"{'.'.join(map(str, p['loc'])) or 'the object'}: {p['msg']}"[:SHOWN_CHARS] for p in problems[:SHOWN_ERRORS]
+    ]
+    more = len(problems) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more else "")
