@@ -14,7 +14,8 @@ from typing import Any
 
 import polars as pl
 
-from metaalign_data.dataset.export import DatasetFacts, write_dataset
+from metaalign_data.dataset.export import write_dataset
+from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.flow import Stopped
@@ -28,6 +29,9 @@ from metaalign_data.errors import BudgetReached, TeacherUnusable
 from metaalign_data.prompting import Library
 from metaalign_data.queries import read_queries
 from metaalign_data.recipe import Recipe
+
+Rows = dict[str, dict[str, int]]
+"""Number of rows by config and split."""
 
 INTERRUPTED = "run the same recipe again to go on"
 EXIT_CODE: dict[State, int] = {"done": 0, "failed": 1, "budget_reached": 3, "interrupted": 130}
@@ -123,7 +127,7 @@ class _Run:
             self.recipe.stage_specs, self.folder, context, window=window, rows_total=self.recipe.queries.limit
         )
 
-    async def _to_the_end(self, runner: Runner, session: Session) -> tuple[State, str, dict[str, Any] | None]:
+    async def _to_the_end(self, runner: Runner, session: Session) -> tuple[State, str, Rows | None]:
         try:
             pairs = await runner.run(read_queries(self.recipe.queries, self.recipe.folder))
         except BudgetReached as e:
@@ -156,8 +160,8 @@ class _Run:
             license=recipe.dataset.license,
             language=recipe.dataset.language,
             pretty_name=recipe.dataset.pretty_name,
-            teacher_models=(session.teacher_model,),
-            judge_models=(session.judge_model,),
+            teacher_model=session.teacher_model,
+            judge_model=session.judge_model,
             simulated=session.simulated,
             versions=software(),
             counts={name: c.as_dict() for name, c in runner.counts.items()},
@@ -166,7 +170,7 @@ class _Run:
         )
 
     def _note(
-        self, runner: Runner, session: Session, state: State, verdict: str, dataset: dict[str, Any] | None = None
+        self, runner: Runner, session: Session, state: State, verdict: str, dataset: Rows | None = None
     ) -> RunResult:
         """Write the manifest as things stand."""
         totals = session.ledger.totals()

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from metaalign_data.answers import ANSWERS
 from metaalign_data.chat import FROZEN, ChatRequest, Message
@@ -31,7 +31,7 @@ _ENV = ImmutableSandboxedEnvironment(
 )
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
 _SECTION = re.compile(r"^## (system|user|assistant)[ \t]*$", re.MULTILINE)
-_TAG = re.compile(r"</?([A-Za-z][A-Za-z_ ]*)>")
+_TAG = re.compile(r"<\s*/?\s*([A-Za-z][A-Za-z_ ]*?)\s*/?\s*>")
 
 
 class FrontMatter(BaseModel):
@@ -76,7 +76,7 @@ class Prompt:
     def _harmless(self, value: object) -> object:
         """The value with this template's own tags defused, so that an input cannot pose as another one."""
         if isinstance(value, str):
-            return _TAG.sub(lambda m: f"‹{m[0][1:-1]}›" if m[1] in self.tags else m[0], value)
+            return _TAG.sub(lambda m: f"‹{m[0][1:-1]}›" if m[1].lower() in self.tags else m[0], value)
         return value
 
 
@@ -115,7 +115,7 @@ def load_prompt(path: Path) -> Prompt:
         version=f"{front.id}@{hashlib.sha256(raw).hexdigest()[:12]}",
         output=ANSWERS[front.output] if front.output else None,
         sections=sections,
-        tags=frozenset(_TAG.findall(body)),
+        tags=frozenset(tag.lower() for tag in _TAG.findall(body)),
     )
 
 
@@ -165,6 +165,12 @@ class PriorityMatrix(BaseModel):
     consensus_first: tuple[str, ...] = Field(min_length=1)
     background_first: tuple[str, ...] = Field(min_length=1)
     neutral: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _either_can_win(self) -> Self:
+        if {policy.winner for policy in self.policies} != {"provider", "user"}:
+            raise ValueError("policies: one that the provider wins and one that the user wins are needed")
+        return self
 
 
 Y = TypeVar("Y", Taxonomy, PriorityMatrix)

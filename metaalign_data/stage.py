@@ -45,6 +45,11 @@ class Context(Protocol):
     """All that a stage may reach."""
 
     @property
+    def seed(self) -> int:
+        """The recipe's seed, for table stages; a row stage draws from `rng`."""
+        ...
+
+    @property
     def teacher(self) -> Teacher:
         """Writes preferences and responses."""
         ...

@@ -100,7 +100,7 @@ def _summary(result: api.RunResult) -> None:
         Text(f"{result.state.replace('_', ' ')}: {result.verdict}", style="green" if result.state == "done" else "red")
     )
     if dataset := result.manifest["dataset"]:
-        for config, splits in dataset["rows"].items():
+        for config, splits in dataset.items():
             out.print(Text(f"{config:12} " + ", ".join(f"{split} {n}" for split, n in splits.items())))
         out.print(Text(f"dataset      {result.dataset}"))
         out.print(Text(f"load it      datasets.load_dataset({str(result.dataset)!r}, 'pairs')"))

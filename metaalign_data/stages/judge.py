@@ -1,6 +1,5 @@
 """Blind pairwise verdicts, in both orders, under the meta-prompt of each side."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import product
 from random import Random
@@ -9,9 +8,9 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from metaalign_data.answers import PairwiseVerdict
-from metaalign_data.errors import TeacherError
 from metaalign_data.records import Comparison, Judgement, ResponseSet, Vote
 from metaalign_data.stage import Context, Reject
+from metaalign_data.stages.asking import all_ended, unless_useless
 
 Winner = Literal["a", "b", "tie"]
 MIRRORED: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
@@ -22,8 +21,8 @@ class Judge:
 
     The judge sees a meta-prompt, the question and two responses; not what they were written for. What was shown first
     is drawn anew for each comparison, and swapped for half of its votes. A verdict whose winner has not the higher
-    score is a tie. Rejects with "tie" when no comparison is decided, and with "refused" or "malformed" when the judge
-    gives no verdict.
+    score is a tie. Rejects with "tie" when no comparison is decided, and with "refused", "malformed", "length", "empty"
+    or "bad_request" when a verdict is of no use.
     """
 
     class Config(BaseModel):
@@ -48,14 +47,9 @@ class Judge:
             self._comparison(row, side, a, b, Random(rng.random()), ctx)
             for a, b, side in product(first, second, (0, 1))
         ]
-        outcomes = await asyncio.gather(*work, return_exceptions=True)
-        comparisons: list[Comparison] = []
-        for outcome in outcomes:
-            if isinstance(outcome, TeacherError) and outcome.reason in ("refused", "malformed", "length", "empty"):
-                return [Reject(outcome.reason, str(outcome))]
-            if isinstance(outcome, BaseException):
-                raise outcome
-            comparisons.append(outcome)
+        comparisons = await unless_useless(all_ended(work))
+        if isinstance(comparisons, Reject):
+            return [comparisons]
         if all(comparison.winner == "tie" for comparison in comparisons):
             return [Reject("tie", f"{len(comparisons)} comparisons, none decided")]
         version = ctx.render("judge_pairwise", **_shown(row, 0, "", "")).prompt
@@ -65,8 +59,8 @@ class Judge:
         b_first = rng.random() < 0.5
         orders = [b_first ^ (self.config.swap_positions and bool(k % 2)) for k in range(self.config.votes)]
         samples = [k // 2 if self.config.swap_positions else k for k in range(self.config.votes)]
-        votes = await asyncio.gather(
-            *(self._vote(row, side, (a, b), swapped, k, ctx) for swapped, k in zip(orders, samples, strict=True))
+        votes = await all_ended(
+            self._vote(row, side, (a, b), swapped, k, ctx) for swapped, k in zip(orders, samples, strict=True)
         )
         return Comparison(side=side, a=a, b=b, votes=tuple(votes), winner=decided(votes, self.config.min_agreement))
 
@@ -103,7 +97,7 @@ def believed(verdict: PairwiseVerdict) -> Winner:
 def decided(votes: Sequence[Vote], min_agreement: float) -> Winner:
     """The response that at least this share of the votes names, "tie" where there is none."""
     for side in ("a", "b"):
-        if sum(vote.winner == side for vote in votes) >= min_agreement * len(votes):
+        if sum(vote.winner == side for vote in votes) / len(votes) >= min_agreement:
             return side
     return "tie"
 

@@ -18,7 +18,7 @@ class Pair:
     Two responses that win under one meta-prompt each are a flip: two rows, chosen and rejected exchanged, one flip_id.
     Of several candidates each response stands in one pair at most, the clearest pairs first. What makes no row is
     rejected: "tie", "wrong_winner" (the response that was written for the other side won), "low_margin", and
-    "no_flip" where only flips are wanted.
+    "no_flip" where only flips are wanted; "identical" for two responses of the same text.
     """
 
     class Config(BaseModel):
@@ -57,6 +57,9 @@ class Pair:
         return matched
 
     def _rows(self, row: Judgement, pair: SideComparisons, ctx: Context) -> list[PreferencePair | Reject]:
+        texts = {row.responses.responses[i].text for i in (pair[0].a, pair[0].b)}
+        if len(texts) == 1:
+            return [Reject("identical", f"responses {pair[0].a} and {pair[0].b}")]
         confirmed = [c for c in pair if self._flaw(c) is None]
         rejects: list[PreferencePair | Reject] = [
             Reject(flaw, f"under side {c.side}: margin {_margin(c):.1f}, agreement {c.agreement:.2f}")
@@ -66,6 +69,7 @@ class Pair:
         if len(confirmed) < 2 and self.config.flips == "only":
             return [Reject("no_flip", "; ".join(r.reason for r in rejects if isinstance(r, Reject)))]
         if self.config.flips is False:
+            ctx.rng(row).shuffle(confirmed)  # margins are often equal: neither side may win all of those
             confirmed = sorted(confirmed, key=lambda c: -_margin(c))[:1]
         flip_id = _flip_id(row, pair[0]) if len(confirmed) == 2 else None
         return [*(_pair(row, c, flip_id, ctx) for c in confirmed), *rejects]

@@ -1,38 +1,40 @@
 """From a query to scenarios: the query under two contrasting meta-prompts."""
 
-import asyncio
 from bisect import bisect
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from random import Random
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from metaalign_data.answers import ConsensusQuestion, OpinionQuestion, PreferenceText
 from metaalign_data.chat import ChatRequest
-from metaalign_data.errors import TeacherError
 from metaalign_data.records import SUBSETS, Preference, Query, Scenario, Side, Subset, merged
 from metaalign_data.stage import Context, Reject
+from metaalign_data.stages.asking import all_ended, unless_useless
 from metaalign_data.stages.subsets import consensus, diverse_opinion, helpful, priority
 from metaalign_data.stages.subsets.draft import Draft, DraftSide, Wish
 
-ENDINGS = ("refused", "malformed", "length", "empty")
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class SamplePreferences:
     """Samples preferences for a query and has the teacher put them into words.
 
-    Rejects a scenario, not its query, with the reason "refused", "malformed", "length" or "empty" when the teacher's
-    answer is of no use, "no_contrast" when both sides came out alike. A teacher that cannot be reached fails the row.
+    Rejects a scenario, not its query, with the reason "refused", "malformed", "length", "empty" or "bad_request" when
+    the teacher's answer is of no use, "no_contrast" when both sides came out alike, "repeated" when the query has the
+    scenario already. A teacher that cannot be reached fails the row.
     """
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        subsets: dict[Subset, float] = Field(default_factory=lambda: dict.fromkeys(SUBSETS, 0.25))
+        subsets: dict[Subset, Share] = Field(
+            default_factory=lambda: dict.fromkeys(SUBSETS, 0.25), description="shares of the scenarios"
+        )
         per_query: int = Field(default=3, ge=1, description="scenarios for each query")
-        explicit: float = Field(default=0.5, ge=0.0, le=1.0, description="share of preferences that are stated")
-        implicit: float = Field(default=0.5, ge=0.0, le=1.0, description="share of preferences to be inferred")
+        explicit: Share = Field(default=0.5, description="share of preferences that are stated")
+        implicit: Share = Field(default=0.5, description="share of preferences to be inferred")
         taxonomy: str = Field(default="default", description="prompts/taxonomies/NAME.yaml")
         priorities: str = Field(default="default", description="prompts/priorities/NAME.yaml")
 
@@ -50,27 +52,13 @@ class SamplePreferences:
         rng = ctx.rng(row)
         subsets = allotted(self.config.subsets, self.config.per_query, rng)
         work = [self._scenario(row, subset, k, Random(rng.random()), ctx) for k, subset in enumerate(subsets)]
-        ended = await asyncio.gather(*work, return_exceptions=True)
-        for outcome in ended:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        distinct = {each.id if isinstance(each, Scenario) else k: each for k, each in enumerate(ended)}
-        return [each for each in distinct.values() if not isinstance(each, BaseException)]
+        return without_repeats(await all_ended(work))
 
     async def _scenario(self, query: Query, subset: Subset, k: int, rng: Random, ctx: Context) -> Scenario | Reject:
-        try:
-            scenario = await self._written(query, subset, k, rng, ctx)
-        except TeacherError as e:
-            if e.reason not in ENDINGS:
-                raise
-            return Reject(e.reason, f"{subset}: {e}")
-        first, second = scenario.sides
-        if (first.system_info, first.user_info) == (
-            second.system_info,
-            second.user_info,
-        ) or first.target == second.target:
-            return Reject("no_contrast", f"{subset}: both sides are {first.user_info or first.system_info!r}")
-        return scenario
+        made = await unless_useless(self._written(query, subset, k, rng, ctx), subset)
+        if isinstance(made, Scenario) and (same := in_common(made)):
+            return Reject("no_contrast", f"{subset}: both sides have {same!r}")
+        return made
 
     async def _written(self, query: Query, subset: Subset, k: int, rng: Random, ctx: Context) -> Scenario:
         matrix = ctx.priorities(self.config.priorities)
@@ -91,6 +79,27 @@ class SamplePreferences:
                 return await put_into_words(make(taxonomy, matrix, self.config.explicit, rng), query, rng, ctx)
 
 
+def in_common(scenario: Scenario) -> str | None:
+    """The preference or the target that is the same on both sides; None where they contrast."""
+    first, second = scenario.sides
+    for one, other in ((first.preference.text, second.preference.text), (first.target, second.target)):
+        if one.casefold().split() == other.casefold().split():
+            return one
+    return None
+
+
+def without_repeats(outcomes: Sequence[Scenario | Reject]) -> list[Scenario | Reject]:
+    """Each scenario once, and a Reject for each time that it came again."""
+    kept: dict[str, Scenario] = {}
+    rejects: list[Reject] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Reject):
+            rejects.append(outcome)
+        elif kept.setdefault(outcome.id, outcome) is not outcome:
+            rejects.append(Reject("repeated", f"{outcome.subset}: {outcome.question}"))
+    return [*kept.values(), *rejects]
+
+
 def allotted(shares: Mapping[Subset, float], n: int, rng: Random) -> list[Subset]:
     """`n` subsets by systematic sampling: each comes up its share of `n` times, rounded up or down at random."""
     names = [name for name, share in shares.items() if share > 0]
@@ -104,10 +113,10 @@ def allotted(shares: Mapping[Subset, float], n: int, rng: Random) -> list[Subset
 async def put_into_words(draft: Draft, query: Query, rng: Random, ctx: Context) -> Scenario:
     """The draft with its wishes written by the teacher."""
     requests = [_request(wish, rng, ctx) for wish in draft.wishes]
-    answers = await asyncio.gather(*(ctx.teacher.complete(request) for request in requests))
+    answers = await all_ended(ctx.teacher.complete(request) for request in requests)
     written = {
         wish: Preference(
-            text=PreferenceText.model_validate_json(answer.text).text.strip(),
+            text=PreferenceText.model_validate_json(answer.text).text,
             kind=wish.kind,
             dimension=wish.dimension,
             value=wish.value.name,

@@ -1,0 +1,167 @@
+"""README.md of a dataset: what it is, how it was made, what is in it. Text from outside never becomes markup."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import yaml
+
+from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.records import PreferencePair, column_descriptions
+
+Tables = Mapping[str, Mapping[str, pl.DataFrame]]
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_FENCE = re.compile(r"`{3,}")
+EXCERPT_CHARS = 1_500
+
+
+def card(tables: Tables, facts: DatasetFacts) -> str:
+    """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits."""
+    title = facts.pretty_name or facts.name
+    sections = [
+        f"---\n{_front_matter(tables, facts)}---",
+        f"# {_inline(title)}",
+        _notice(facts),
+        "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
+        "message, and the chosen response follows it where the rejected one does not. Rows that share a `flip_id` hold "
+        "the same two responses in opposite order, under opposite preferences.",
+        f"```python\nfrom datasets import load_dataset\n\npairs = load_dataset({facts.name!r}, 'pairs')\n```",
+        f"## Rows\n\n{_rows(tables)}",
+        f"## Columns of `pairs`\n\n{_columns(tables['pairs'])}",
+        f"## An example\n\n{_example(tables['pairs'])}",
+        f"## How it was made\n\n{_making(facts)}",
+        f"## What was left out\n\n{_left_out(facts)}",
+        "## Source of the method\n\nMetaAlign: Align Large Language Models with Diverse Preferences during Inference "
+        "Time, [arXiv 2410.14184](https://arxiv.org/abs/2410.14184). Made with metaalign-data "
+        f"{facts.versions.get('metaalign-data', '')}.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front_matter(tables: Tables, facts: DatasetFacts) -> str:
+    rows = sum(table.height for table in tables["pairs"].values())
+    fields: dict[str, Any] = {
+        "pretty_name": facts.pretty_name or facts.name,
+        "license": facts.license,
+        "language": list(facts.language),
+        "task_categories": ["text-generation"],
+        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
+        "tags": [
+            "preference",
+            "alignment",
+            "dpo",
+            "metaalign",
+            "synthetic",
+            *(["simulated"] if facts.simulated else []),
+        ],
+        "configs": [
+            {
+                "config_name": config,
+                "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
+                **({"default": True} if config == "pairs" else {}),
+            }
+            for config, splits in tables.items()
+        ],
+    }
+    kept = {name: value for name, value in fields.items() if value}
+    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+
+
+def _notice(facts: DatasetFacts) -> str:
+    if not facts.simulated:
+        return ""
+    return (
+        "> **SIMULATED DATA.** No language model wrote or judged these responses: the simulated teacher of "
+        "metaalign-data did. It serves to test a pipeline. Do not train a model for use on it."
+    )
+
+
+def _rows(tables: Tables) -> str:
+    lines = [
+        [config, split, f"{table.height:,}"] for config, splits in tables.items() for split, table in splits.items()
+    ]
+    pairs = pl.concat(tables["pairs"].values())
+    by_subset = pairs.group_by("subset").agg(
+        rows=pl.len(),
+        preferences=pl.col("preference_id").n_unique(),
+        implicit=(pl.col("preference_kind") == "implicit").sum(),
+        flips=pl.col("flip_id").is_not_null().sum(),
+    )
+    subsets = [[str(cell) for cell in row] for row in by_subset.sort("subset").iter_rows()]
+    return "\n\n".join(
+        (
+            _table(["config", "split", "rows"], lines),
+            _table(["subset", "rows", "distinct preferences", "implicit", "rows in flips"], subsets),
+        )
+    )
+
+
+def _columns(splits: Mapping[str, pl.DataFrame]) -> str:
+    told = {"id": "hash of the row's content", **column_descriptions(PreferencePair)}
+    names = next(iter(splits.values())).columns
+    return _table(["column", "what it holds"], [[f"`{name}`", told[name]] for name in names])
+
+
+def _example(splits: Mapping[str, pl.DataFrame]) -> str:
+    """A pair and, where there is one, its flip."""
+    rows = pl.concat(splits.values())
+    flips = rows.filter(pl.col("flip_id").is_not_null())
+    shown = flips.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else rows.head(1)
+    return "\n\n".join(
+        _fenced(
+            "\n\n".join(f"[{name}]\n{text[:EXCERPT_CHARS]}" for name, text in _parts(row)),
+        )
+        for row in shown.iter_rows(named=True)
+    )
+
+
+def _parts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        *((message["role"], message["content"]) for message in row["prompt"]),
+        ("chosen", row["chosen"][0]["content"]),
+        ("rejected", row["rejected"][0]["content"]),
+    ]
+
+
+def _making(facts: DatasetFacts) -> str:
+    cost = "unknown (no price was given)" if facts.cost_usd is None else f"{facts.cost_usd:.4f} USD"
+    software = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+    return (
+        f"Responses by {_inline(facts.teacher_model)}, verdicts by {_inline(facts.judge_model)}, seed {facts.seed}, "
+        f"{facts.tokens:,} tokens, cost {cost}. Software: {software}. The recipe:\n\n"
+        f"{_fenced(facts.recipe_yaml, 'yaml')}"
+    )
+
+
+def _left_out(facts: DatasetFacts) -> str:
+    lines = [
+        [stage, *(f"{counts[key]:,}" for key in ("in", "out", "rejected", "failed")), _reasons(counts["reasons"])]
+        for stage, counts in facts.counts.items()
+    ]
+    return _table(["stage", "in", "out", "rejected", "failed", "reasons"], lines)
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _inline(text: str) -> str:
+    """Text of somebody else within a line, with no meaning as Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(text.split()))
+
+
+def _fenced(text: str, language: str = "text") -> str:
+    """A code block that the text cannot end."""
+    fence = "`" * (1 + max((len(run) for run in _FENCE.findall(text)), default=2))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"

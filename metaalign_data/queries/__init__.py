@@ -1,0 +1,11 @@
+"""Reads a user's queries: .jsonl, .csv or .parquet files, a Hub dataset, or the bundled ones.
+
+Files are streamed. A row that cannot be used comes out as a `BadRow` that says why; a file that cannot be used at all
+raises UserError.
+"""
+
+from metaalign_data.queries.read import check_source, read_queries
+from metaalign_data.queries.rows import MAX_CHARS, BadRow
+from metaalign_data.queries.settings import QuerySettings
+
+__all__ = ["MAX_CHARS", "BadRow", "QuerySettings", "check_source", "read_queries"]

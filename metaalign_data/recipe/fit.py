@@ -1,0 +1,68 @@
+"""Whether each stage of a chain takes what the stages before it give."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from metaalign_data.errors import did_you_mean
+from metaalign_data.recipe.flaws import Flaw
+from metaalign_data.records import PreferencePair, Query, Record, schema
+from metaalign_data.registry import BUILT_IN, stage_class, stage_types
+from metaalign_data.stage import Stage, TableStage
+
+
+def misfits(chain: Sequence[tuple[str, Stage] | None]) -> Iterator[Flaw]:
+    """Where a stage does not take what reaches it. None is an entry that is broken: what it gives is unknown."""
+    record: type[Record] | None = Query
+    giver = "the queries give"
+    for i, link in enumerate(chain):
+        if link is None:
+            record = None
+            continue
+        name, stage = link
+        types = stage_types(type(stage))
+        if types is None:
+            yield from _table_misfits(i, name, stage, record)
+        else:
+            takes, gives = types
+            if record and not issubclass(record, takes):
+                yield Flaw(
+                    (i,),
+                    f"{name} takes {takes.__name__}, but {giver} {record.__name__}" + _bridge(record, takes, "between"),
+                )
+            record, giver = gives, f"{name} gives"
+    if record and not issubclass(record, PreferencePair):
+        yield Flaw(
+            (len(chain) - 1,),
+            f"a recipe makes PreferencePair rows, but {giver} {record.__name__}"
+            + _bridge(record, PreferencePair, "at the end"),
+        )
+
+
+def _table_misfits(i: int, name: str, stage: Stage, record: type[Record] | None) -> Iterator[Flaw]:
+    if i == 0:
+        yield Flaw((i,), f"{name} needs the table of a stage before it, so it cannot be the first")
+    elif record and isinstance(stage, TableStage):
+        columns = list(schema(record))
+        for missing in (column for column in stage.columns if column not in columns):
+            near = did_you_mean(missing, columns)
+            yield Flaw((i,), f"{name} reads the column '{missing}', which {record.__name__} rows do not have{near}")
+
+
+def _bridge(given: type[Record], wanted: type[Record], where: str) -> str:
+    """Which built-in stages would lead from one record to the other, as a hint; "" when none do."""
+    paths: deque[tuple[type[Record], tuple[str, ...]]] = deque([(given, ())])
+    seen = {given}
+    while paths:
+        record, names = paths.popleft()
+        if issubclass(record, wanted):
+            return f"; put {_listed(names)} {where}"
+        for name in BUILT_IN["stage"]:
+            types = stage_types(stage_class(name))
+            if types and issubclass(record, types[0]) and types[1] not in seen:
+                seen.add(types[1])
+                paths.append((types[1], (*names, name)))
+    return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

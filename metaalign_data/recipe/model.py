@@ -1,0 +1,192 @@
+"""The recipe itself."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+
+from metaalign_data.chat import FROZEN
+from metaalign_data.errors import RecipeError, UserError, did_you_mean
+from metaalign_data.queries import QuerySettings
+from metaalign_data.recipe.chain import DEFAULT_CHAIN, Loading, StageSpec, build_chain, dump_entry
+from metaalign_data.recipe.document import FLOAT, Document, read_document
+from metaalign_data.recipe.environment import expand, plaintext_keys
+from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
+from metaalign_data.recipe.overrides import override
+from metaalign_data.recipe.settings import DatasetSettings, Name, PreferenceSettings, Shares, even_shares
+from metaalign_data.recipe.settle import settle
+from metaalign_data.recipe.teacher_block import flat, parse_block
+from metaalign_data.resources import bundled
+from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
+
+TeacherBlock = Annotated[TeacherSettings, BeforeValidator(parse_block)]
+
+
+class Recipe(BaseModel):
+    """Everything that determines a dataset, checked: settings with their defaults, stages that fit one another.
+
+    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. Keys that
+    `judge` leaves out are the teacher's, except a price when the model, and a key when the server is another one.
+    """
+
+    model_config = FROZEN
+    name: Name
+    seed: int = 0
+    teacher: TeacherBlock
+    judge: TeacherBlock
+    budget: BudgetSettings = BudgetSettings()
+    queries: QuerySettings
+    subsets: Shares = Field(default_factory=even_shares)
+    preferences: PreferenceSettings = PreferenceSettings()
+    stage_specs: Annotated[tuple[StageSpec, ...], BeforeValidator(build_chain)] = Field(
+        default=DEFAULT_CHAIN,
+        alias="stages",
+        validate_default=True,
+    )
+    dataset: DatasetSettings = DatasetSettings()
+    _folder: FilePath = PrivateAttr(default=FilePath())
+    _templates: dict[Path, tuple[str, Any]] = PrivateAttr(default_factory=dict)
+    """Texts with ${VAR}, and the values that they stood for."""
+
+    @property
+    def folder(self) -> FilePath:
+        """Relative paths count from here, and a `prompts/` folder in it comes before the bundled prompts."""
+        return self._folder
+
+    @classmethod
+    def load(cls, path_or_name: FilePath | str, *, overrides: Sequence[str] = (), trust: bool = False) -> Self:
+        """A recipe file, or a bundled recipe by its name (its relative paths count from the current folder).
+
+        `overrides` are "key.path=value", "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets
+        the recipe run Python that it names (`use:`). Raises RecipeError with every mistake, UserError when there is no
+        such recipe.
+        """
+        path = FilePath(path_or_name)
+        folder = path.parent
+        if not path.is_file():
+            path, folder = _bundled_recipe(str(path_or_name)), FilePath()
+        document = read_document(path)
+        override(document, overrides)
+        return cls._checked(document, Loading(folder, trust))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, folder: FilePath | None = None, trust: bool = False) -> Self:
+        """As `load`, for the data that a file would hold. Raises RecipeError with every mistake."""
+        return cls._checked(Document("recipe", dict(data)), Loading(folder or FilePath(), trust))
+
+    @classmethod
+    def _checked(cls, document: Document, loading: Loading) -> Self:
+        settled = settle(document.data)
+        expanded = expand(settled.data, os.environ)
+        flaws = [*settled.flaws, *plaintext_keys(settled.data)]
+        flaws += _elsewhere(expanded.flaws, flaws)
+        try:
+            recipe = cls.model_validate(expanded.data, context=loading)
+        except ValidationError as e:
+            flaws += _elsewhere(flaws_of(e, cls), flaws)
+        if flaws or document.mistakes:
+            found = [document.mistake(settled.written(flaw)) for flaw in flaws]
+            raise RecipeError(list(dict.fromkeys([*document.mistakes, *found])))
+        plain = recipe._plain()
+        recipe._folder = loading.folder
+        recipe._templates = {path: (text.template, _at(plain, path)) for path, text in expanded.templates.items()}
+        return recipe
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settled(cls, data: Any) -> Any:
+        """A recipe made by `Recipe(...)` may use the shorthands of a file."""
+        return settle(data).data if isinstance(data, Mapping) else data
+
+    def limited(self, queries: int) -> Self:
+        """The same recipe for at most this many queries."""
+        limit = min(queries, self.queries.limit or queries)
+        return self.model_copy(update={"queries": self.queries.model_copy(update={"limit": limit})})
+
+    def simulated(self) -> Self:
+        """The same recipe with the simulated teacher and judge, where they are not simulated already."""
+        stand_in = parse_block({"provider": "simulated"})
+        roles = {"teacher": self.teacher, "judge": self.judge}
+        return self.model_copy(update={role: stand_in for role, s in roles.items() if s.provider != "simulated"})
+
+    def dump(self) -> str:
+        """The recipe as YAML with every default written out and ${VAR} as it was; `load` gives the same recipe.
+
+        A stage object is written as the class that it is of; loading that again needs trust.
+        """
+        data = self._plain()
+        for path, (template, value) in self._templates.items():
+            if value is not None and _at(data, path) == value:
+                _at(data, path[:-1])[path[-1]] = template
+        if self.judge == self.teacher:
+            del data["judge"]
+        return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+    def _plain(self) -> dict[str, Any]:
+        """What a file would hold."""
+        data = self.model_dump(exclude={"teacher", "judge", "stage_specs"})
+        data["teacher"], data["judge"] = flat(self.teacher), flat(self.judge)
+        data["stages"] = [dump_entry(spec) for spec in self.stage_specs]
+        order = [field.alias or name for name, field in type(self).model_fields.items()]
+        return {key: _as_written(data[key]) for key in order}
+
+
+_LINE_BREAK = re.compile(r"[\x85\u2028\u2029]")
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """In double quotes where PyYAML would otherwise write a rare line break as it is, and read it as a space."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _LINE_BREAK.search(text) else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+# Text that `parse_yaml` would take for a number has to be quoted.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456789"))
+
+
+def _bundled_recipe(name: str) -> FilePath:
+    folder = bundled("recipes")
+    path = folder / f"{name}.yaml"
+    names = sorted(file.stem for file in folder.glob("*.yaml"))
+    if name in names:
+        return path
+    raise UserError(
+        f"there is no recipe '{name}': no such file, and no bundled recipe of that name" + did_you_mean(name, names)
+    )
+
+
+def _elsewhere(flaws: Iterable[Flaw], known: Iterable[Flaw]) -> list[Flaw]:
+    """Without those of values that are known to be wrong: they follow from that."""
+    paths = {flaw.path for flaw in known}
+    return [flaw for flaw in flaws if flaw.path not in paths]
+
+
+def _at(data: Any, path: Path) -> Any:
+    """The value at the path, None where there is none."""
+    try:
+        for part in path:
+            data = data[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+    return data
+
+
+def _as_written(value: Any) -> Any:
+    """Plain dicts, lists and numbers; a decimal stays text where no float is exactly it."""
+    match value:
+        case dict():
+            return {key: _as_written(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_as_written(inner) for inner in value]
+        case Decimal():
+            return float(value) if Decimal(str(float(value))) == value else str(value)
+    return value

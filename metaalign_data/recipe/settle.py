@@ -1,0 +1,95 @@
+"""Shorthands of a recipe, written out: a judge that takes keys of the teacher, preferences that stand in a stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from metaalign_data.recipe.chain import SAMPLER
+from metaalign_data.recipe.flaws import Flaw, Path
+from metaalign_data.recipe.settings import PreferenceSettings
+from metaalign_data.recipe.teacher_block import flat, inherited
+from metaalign_data.registry import BUILT_IN
+from metaalign_data.teacher.settings import TeacherSettings
+
+
+@dataclass
+class Settled:
+    """`origins` says, for a value that was moved or copied, where it was written."""
+
+    data: dict[str, Any]
+    origins: dict[Path, Path] = field(default_factory=dict)
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def written(self, flaw: Flaw) -> Flaw:
+        """The flaw at the path where its value was written."""
+        for n in range(len(flaw.path), 0, -1):
+            if origin := self.origins.get(flaw.path[:n]):
+                return flaw._replace(path=(*origin, *flaw.path[n:]))
+        return flaw
+
+
+def settle(data: Mapping[str, Any]) -> Settled:
+    """The same recipe without shorthands. Settling twice changes nothing."""
+    settled = Settled(dict(data))
+    _settle_judge(settled)
+    _settle_preferences(settled)
+    return settled
+
+
+def _settle_judge(settled: Settled) -> None:
+    data = settled.data
+    teacher, judge = data.get("teacher"), data.get("judge")
+    if judge is None:
+        settled.origins["judge",] = ("teacher",)
+        data.pop("judge", None)
+        if "teacher" in data:
+            data["judge"] = teacher
+        return
+    if isinstance(teacher, TeacherSettings):
+        teacher = flat(teacher)
+    if isinstance(teacher, Mapping) and isinstance(judge, Mapping):
+        keys = inherited(teacher, judge)
+        data["judge"] = {**{key: teacher[key] for key in keys}, **judge}
+        settled.origins.update({("judge", key): ("teacher", key) for key in keys})
+
+
+def _settle_preferences(settled: Settled) -> None:
+    stages = settled.data.get("stages")
+    if not isinstance(stages, list | tuple):
+        return
+    stages = [_sampler_written_out(entry) for entry in stages]
+    for i, entry in enumerate(stages):
+        match entry:
+            case {"sample_preferences": dict(settings)} if len(entry) == 1:
+                stages[i] = {SAMPLER: {key: v for key, v in settings.items() if not _hoist(settled, i, key, v)}}
+    settled.data["stages"] = stages
+
+
+def _sampler_written_out(entry: object) -> object:
+    """A sampler that Python made as its settings, which belong to the top of the recipe; any other entry as it is."""
+    cls = type(entry)
+    if f"{cls.__module__}:{cls.__qualname__}" != BUILT_IN["stage"][SAMPLER]:
+        return entry
+    config: BaseModel = entry.config  # type: ignore[attr-defined]
+    return {SAMPLER: config.model_dump(exclude_unset=True)}
+
+
+def _hoist(settled: Settled, i: int, key: str, value: object) -> bool:
+    """Move a setting of the stage to the top of the recipe; False where it does not belong there."""
+    target: Path
+    if key == "subsets":
+        block, target = settled.data, ("subsets",)
+    elif key in PreferenceSettings.model_fields and isinstance(settled.data.get("preferences", {}), dict):
+        settled.data["preferences"] = block = dict(settled.data.get("preferences", {}))
+        target = ("preferences", key)
+    else:
+        return False
+    here = ("stages", i, SAMPLER, key)
+    if key in block:
+        settled.flaws.append(Flaw(here, f"is given twice, also as '{'.'.join(map(str, target))}'; keep one of them"))
+    else:
+        block[key] = value
+        settled.origins[target] = here
+    return True
