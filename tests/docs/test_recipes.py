@@ -1,0 +1,66 @@
+"""Every recipe that is shipped loads, resolves to itself, and is what its comments say."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from metaalign_data.queries import check_source
+from metaalign_data.recipe import Recipe
+from metaalign_data.resources import bundled
+
+RECIPES = sorted(bundled("recipes").rglob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METAALIGN_BASE_URL", "http://127.0.0.1:8000/v1")
+
+
+def test_there_is_a_recipe_for_each_purpose() -> None:
+    names = {path.stem for path in RECIPES}
+    assert names >= {"quickstart", "metaalign", "own-server", "priority", "helpful", "consensus", "diverse_opinion"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_loads_under_its_file_name_and_what_it_dumps_is_the_same_recipe(path: Path, tmp_path: Path) -> None:
+    recipe = Recipe.load(path)
+    assert recipe.name == path.stem
+    assert Recipe.load(path.stem).dump() == recipe.dump()
+    (tmp_path / "recipe.yaml").write_text(recipe.dump(), encoding="utf-8")
+    assert Recipe.load(tmp_path / "recipe.yaml").dump() == recipe.dump()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_without_a_key_reads_the_bundled_queries(path: Path) -> None:
+    recipe = Recipe.load(path)
+    if recipe.teacher.provider == "simulated":
+        assert recipe.judge.provider == "simulated"
+        check_source(recipe.queries, recipe.folder)
+
+
+@pytest.mark.parametrize("name", ["priority", "helpful", "consensus", "diverse_opinion"])
+def test_the_recipe_of_a_subset_makes_that_subset_only(name: str) -> None:
+    assert Recipe.load(name).subsets == {name: 1.0}
+
+
+def test_the_quickstart_is_short_and_makes_all_subsets() -> None:
+    assert len((bundled("recipes") / "quickstart.yaml").read_text(encoding="utf-8").splitlines()) < 15
+    assert len(Recipe.load("quickstart").subsets) == 4
+
+
+def test_the_full_recipe_writes_out_the_defaults() -> None:
+    full = Recipe.load("metaalign")
+    bare = {"name": "metaalign", "teacher": {"model": "gpt-4o-mini", "price": {"input": 0.15, "output": 0.6}}}
+    bare |= {"judge": {}, "budget": {"usd": 25}, "queries": {"source": "./queries.jsonl"}}
+    assert Recipe.from_dict(bare).dump() == full.dump()
+    text = (bundled("recipes") / "metaalign.yaml").read_text(encoding="utf-8")
+    top = yaml.safe_load(full.dump())
+    settings = [key for spec in full.stage_specs for key in spec.config]
+    assert [key for key in (*top, *top["teacher"], *settings) if f"{key}:" not in text] == []
+
+
+def test_the_key_of_no_recipe_is_expanded_into_its_dump() -> None:
+    dump = Recipe.load("own-server").dump()
+    assert "${METAALIGN_BASE_URL}" in dump
+    assert "127.0.0.1" not in dump
