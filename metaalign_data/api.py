@@ -21,10 +21,11 @@ from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.flow import Stopped
 from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, software, write_manifest
-from metaalign_data.engine.preflight import library_of, preflight
+from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
 from metaalign_data.engine.session import Session, open_session
+from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable
 from metaalign_data.prompting import Library
 from metaalign_data.queries import read_queries

@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import polars as pl
 from pydantic import BaseModel, Field
@@ -48,6 +48,12 @@ class Record(BaseModel):
     def id(self) -> str:
         """16 hex digits, a hash of the type and the content."""
         return digest(type(self).__name__, self.model_dump_json())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with an id of its own: pydantic would take over the one that is cached here."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("id", None)
+        return copy
 
     @property
     def parents(self) -> tuple[str, ...]:

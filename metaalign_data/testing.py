@@ -56,7 +56,7 @@ async def check_stage(stage: Stage, rows: Sequence[Record], ctx: Context | None 
     elif isinstance(stage, TableStage):
         _check_table_stage(stage, rows, ctx)
     else:
-        raise AssertionError(f"{name} is no stage: it needs `process`, or `transform` and `columns`")
+        _hold(False, f"{name} is no stage: it needs `process`, or `transform` and `columns`")
     _hold([row.model_dump_json() for row in rows] == before, f"{name} has changed its input")
 
 
@@ -85,18 +85,17 @@ async def _check_row_stage(stage: RowStage[Any, Any], rows: Sequence[Record], ct
         _hold(again == first, f"{name} gives something else when it is built anew from its settings")
 
 
-def _check_result(name: str, row: Record, results: object, gives: type[Record]) -> None:
-    if not isinstance(results, list | tuple):
-        raise AssertionError(f"{name} returned {results!r:.200} for row {row.id}; return a list")
+def _check_result(name: str, row: Record, results: Any, gives: type[Record]) -> None:
+    _hold(isinstance(results, list | tuple), f"{name} returned {results!r:.200} for row {row.id}; return a list")
     _hold(len(results) > 0, f"{name} returned nothing for row {row.id}; return a Reject")
     made: list[Record] = []
     for result in results:
         if isinstance(result, Reject):
             _check_reason(name, result.reason)
-        elif isinstance(result, gives):
-            made.append(result)
         else:
-            raise AssertionError(f"{name} returned {type(result).__name__} where it declares {gives.__name__}")
+            fits = isinstance(result, gives)
+            _hold(fits, f"{name} returned {type(result).__name__} where it declares {gives.__name__}")
+            made.append(result)
     for record in made:
         copy = type(record).model_validate_json(record.model_dump_json())
         _hold(

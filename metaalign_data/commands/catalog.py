@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from metaalign_data.engine.wiring import library_of
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.registry import stage_class, stage_names, stage_types
@@ -57,8 +58,7 @@ def stages(args: argparse.Namespace) -> int:
 
 
 def prompts(args: argparse.Namespace) -> int:
-    folder = Recipe.load(args.recipe).folder / "prompts" if args.recipe else None
-    library = Library([folder] if folder and folder.is_dir() else [])
+    library = library_of(Recipe.load(args.recipe)) if args.recipe else Library()
     if args.name:
         prompt = library.prompt(args.name)
         print(

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from metaalign_data.commands.run import load
 from metaalign_data.engine.estimate import estimate as predict
-from metaalign_data.engine.preflight import library_of, preflight
+from metaalign_data.engine.preflight import preflight
+from metaalign_data.engine.wiring import library_of
 
 
 def validate(args: argparse.Namespace) -> int:

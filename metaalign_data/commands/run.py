@@ -71,11 +71,12 @@ def status(args: argparse.Namespace) -> int:
 
 
 def show(pairs: pl.DataFrame, n: int) -> None:
-    """The first n rows for people to read; a flip is shown with its other half."""
-    flips = pairs.filter(pl.col("flip_id").is_not_null()).sort("flip_id", maintain_order=True)
-    rows = pl.concat([flips, pairs.filter(pl.col("flip_id").is_null())]).head(n)
+    """n rows for people to read: the subsets in turn, both halves of a flip together, flips before other rows."""
+    unit = pl.coalesce("flip_id", "id")
+    turn = unit.rank("dense").over("subset", pl.col("flip_id").is_null())
+    ordered = pairs.with_columns(__turn=turn).sort(pl.col("flip_id").is_null(), "__turn", "subset", unit)
     console = Console()
-    for row in rows.iter_rows(named=True):
+    for row in ordered.head(n).iter_rows(named=True):
         body = "\n\n".join(
             f"[bold]{label}[/bold]\n{escape(text)}"
             for label, text in (

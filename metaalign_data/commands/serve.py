@@ -5,13 +5,19 @@ import asyncio
 import contextlib
 import json
 
+from pydantic import ValidationError
+
+from metaalign_data.errors import UserError
 from metaalign_data.recipe import parse_overrides
 from metaalign_data.teacher.simulated import SimulatedTeacher
 from metaalign_data.teacher.simulated.server import serve
 
 
 def simulate_server(args: argparse.Namespace) -> int:
-    config = SimulatedTeacher.Config.model_validate(parse_overrides(args.set))
+    try:
+        config = SimulatedTeacher.Config.model_validate(parse_overrides(args.set))
+    except ValidationError as e:
+        raise UserError("; ".join(f"--set {'.'.join(map(str, p['loc']))}: {p['msg']}" for p in e.errors())) from e
 
     def ready(port: int) -> None:
         url = f"http://127.0.0.1:{port}/v1"

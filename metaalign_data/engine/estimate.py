@@ -17,8 +17,8 @@ from typing import Any
 from metaalign_data.chat import ChatRequest, Completion, Usage
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.folder import RunFolder
-from metaalign_data.engine.preflight import library_of
 from metaalign_data.engine.run import Runner
+from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import read_queries

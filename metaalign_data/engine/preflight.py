@@ -2,28 +2,13 @@
 
 from collections.abc import Callable
 
+from metaalign_data.engine.wiring import make_client
 from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import check_source
 from metaalign_data.recipe import Recipe
-from metaalign_data.registry import teacher_class
-from metaalign_data.teacher.base import Client
-from metaalign_data.teacher.settings import TeacherSettings
 
 STAND_IN = "x"
-
-
-def make_client(settings: TeacherSettings) -> Client:
-    """The provider that the settings name, not yet wrapped in any layer."""
-    cls = teacher_class(settings.provider)
-    client: Client = cls(cls.Config(**settings.options))
-    return client
-
-
-def library_of(recipe: Recipe) -> Library:
-    """Bundled prompts, with those in the `prompts/` folder beside the recipe before them."""
-    own = recipe.folder / "prompts"
-    return Library([own] if own.is_dir() else [])
 
 
 def problems(recipe: Recipe, library: Library) -> list[str]:
@@ -37,7 +22,7 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
             found.append(str(e))
 
     collect(check_source, recipe.queries, recipe.folder)
-    for name in library.names:
+    for name in Library().names:
         collect(_renders, library, name)
     collect(library.taxonomy, recipe.preferences.taxonomy)
     collect(library.priorities, recipe.preferences.priorities)
@@ -59,8 +44,6 @@ def preflight(recipe: Recipe, library: Library) -> None:
 
 
 def _renders(library: Library, name: str) -> None:
-    prompt = library.prompt(name)
-    prompt.messages(**dict.fromkeys(prompt.front.inputs, STAND_IN))
-    bundled = Library().names
-    if name in bundled and set(prompt.front.inputs) != set(expected := Library().prompt(name).front.inputs):
-        raise UserError(f"stands in for a bundled prompt, which takes {sorted(expected)}", where=str(prompt.path))
+    """Whether the prompt of this name can be filled in with what the bundled one takes."""
+    inputs = Library().prompt(name).front.inputs
+    library.prompt(name).messages(**dict.fromkeys(inputs, STAND_IN))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from metaalign_data.engine.preflight import make_client
+from metaalign_data.engine.wiring import make_client
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.base import Client, Teacher
@@ -41,7 +41,7 @@ class Session:
             name = f"probe:{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
-                facts = await client.probe()
+                facts = await client.probe()  # raises TeacherError where the server is out of reach
                 await self.ledger.put_fact(name, facts)
             client.remember(facts)
             if facts:

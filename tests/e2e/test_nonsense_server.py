@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from commands import metaalign_data
 from tiny_model import save_tiny_model
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
+
 from commands import metaalign_data
 from mock_openai import MockOpenAI, mock_openai
 

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from commands import COMMAND, dataset_bytes, metaalign_data, start
 
 RUN = Path("runs/quickstart")
+COLUMNS = """
+    prompt chosen rejected id subset system_info user_info query preference preference_id preference_kind dimension
+    value rejected_because chosen_score rejected_score margin agreement votes chosen_model rejected_model judge_model
+    flip_id prompt_versions
+""".split()  # noqa: SIM905  the contract, as it is written down
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +47,12 @@ def slow_server() -> Iterator[str]:
 def recipe_for(base_url: str, folder: Path, **more: object) -> Path:
     recipe = {
         "name": "served",
-        "teacher": {"model": "simulated", "base_url": base_url, "max_concurrency": 8, "price": {"input": 1, "output": 2}},
+        "teacher": {
+            "model": "simulated",
+            "base_url": base_url,
+            "max_concurrency": 8,
+            "price": {"input": 1, "output": 2},
+        },
         "queries": {"source": "bundled", "limit": 10},
         **more,
     }
@@ -64,7 +75,9 @@ def test_a_second_run_asks_nothing_and_gives_the_same_bytes(finished: Path) -> N
 def test_another_seed_gives_another_dataset_and_the_same_seed_the_same_one(finished: Path) -> None:
     metaalign_data("run", "quickstart", "--out", "same", cwd=finished).check()
     metaalign_data("run", "quickstart", "--out", "other", "--set", "seed=8", cwd=finished).check()
-    rows = [pl.read_parquet(finished / run / "dataset/pairs/*.parquet")["id"].to_list() for run in (RUN, "same", "other")]
+    rows = [
+        pl.read_parquet(finished / run / "dataset/pairs/*.parquet")["id"].to_list() for run in (RUN, "same", "other")
+    ]
     assert rows[0] == rows[1]
     assert rows[0] != rows[2]
     assert dataset_bytes(finished / "same") == dataset_bytes(finished / RUN)
@@ -110,13 +123,10 @@ print(json.dumps({{c: {{s: [d.num_rows, d.column_names] for s, d in datasets.loa
     env = os.environ | {"HF_DATASETS_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     out = subprocess.run([COMMAND[0], "-c", code], env=env, capture_output=True, text=True, check=True).stdout
     loaded = json.loads(out.splitlines()[-1])
-    assert {c: {s: rows for s, (rows, _) in splits.items()} for c, splits in loaded.items()} == manifest(finished / RUN)["dataset"]["rows"]
-    design = (
-        "prompt chosen rejected id subset system_info user_info query preference preference_id preference_kind dimension value "
-        "rejected_because chosen_score rejected_score margin agreement votes chosen_model rejected_model judge_model flip_id "
-        "prompt_versions"
-    ).split()
-    assert set(design) <= set(loaded["pairs"]["train"][1])
+    assert {c: {s: rows for s, (rows, _) in splits.items()} for c, splits in loaded.items()} == manifest(
+        finished / RUN
+    )["dataset"]
+    assert set(COLUMNS) <= set(loaded["pairs"]["train"][1])
 
 
 def test_a_budget_stops_with_code_3_and_goes_on_when_it_is_raised(slow_server: str, tmp_path: Path) -> None:
@@ -133,7 +143,9 @@ def test_a_budget_stops_with_code_3_and_goes_on_when_it_is_raised(slow_server: s
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
-def test_an_ended_run_resumes_and_pays_for_nothing_twice(slow_server: str, tmp_path: Path, signum: int, code: int) -> None:
+def test_an_ended_run_resumes_and_pays_for_nothing_twice(
+    slow_server: str, tmp_path: Path, signum: int, code: int
+) -> None:
     recipe = recipe_for(slow_server, tmp_path)
     process = start("run", recipe, "--out", "run", cwd=tmp_path)
     ledger = tmp_path / "run" / "ledger.sqlite-wal"
@@ -167,7 +179,10 @@ def test_init_validate_estimate_preview(tmp_path: Path) -> None:
     again = metaalign_data("init", "mine.yaml", cwd=tmp_path)
     assert (again.code, "is there already" in again.err) == (2, True)
     metaalign_data("validate", "mine.yaml", cwd=tmp_path).check()
-    figures = {f["name"]: f for f in json.loads(metaalign_data("estimate", "mine.yaml", "--json", cwd=tmp_path).check().out)["figures"]}
+    figures = {
+        f["name"]: f
+        for f in json.loads(metaalign_data("estimate", "mine.yaml", "--json", cwd=tmp_path).check().out)["figures"]
+    }
     metaalign_data("preview", "mine.yaml", cwd=tmp_path).check()
     metaalign_data("run", "mine.yaml", cwd=tmp_path).check()
     asked = manifest(tmp_path / "runs/quickstart")["cost"]["calls"]

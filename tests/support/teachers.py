@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import openai  # noqa: F401  its first import takes longer than the deadlines of some tests
-from mock_openai import MockOpenAI
 
 from metaalign_data.chat import ChatRequest, Completion, Message, Usage
 from metaalign_data.teacher.openai import OpenAITeacher
+from mock_openai import MockOpenAI
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -14,10 +14,13 @@ def save_tiny_model(folder: Path) -> Path:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     special = ["<s>", "</s>"]
-    tokenizer.train_from_iterator(["a short answer"], trainers.BpeTrainer(special_tokens=special, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        ["a short answer"], trainers.BpeTrainer(special_tokens=special, initial_alphabet=alphabet)
+    )
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>")
     fast.chat_template = (
-        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant:{% endif %}"
     )
     torch.manual_seed(0)
     config = LlamaConfig(

@@ -1,6 +1,7 @@
+from pathlib import Path
+
 import polars as pl
 import pytest
-from pathlib import Path
 
 from metaalign_data.engine.folder import Parts, RunFolder, batches, write_atomically
 from metaalign_data.errors import UserError

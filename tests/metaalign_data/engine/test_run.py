@@ -10,12 +10,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from teachers import Telling
 
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
-from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.flow import Stopped
+from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.run import Runner
 from metaalign_data.errors import BudgetReached, TeacherError, UserError
 from metaalign_data.prompting import Library
@@ -23,6 +22,7 @@ from metaalign_data.queries import BadRow
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query
 from metaalign_data.stage import Context, Reject
+from teachers import Telling
 
 LIBRARY = Library()
 
@@ -96,7 +96,9 @@ async def test_every_row_ends_as_record_reject_or_failure_and_is_kept(tmp_path: 
 
 @settings(max_examples=10, deadline=None)
 @given(window=st.integers(1, 40))
-def test_output_does_not_depend_on_the_order_of_execution(tmp_path_factory: pytest.TempPathFactory, window: int) -> None:
+def test_output_does_not_depend_on_the_order_of_execution(
+    tmp_path_factory: pytest.TempPathFactory, window: int
+) -> None:
     def once() -> list[dict[str, object]]:
         folder = tmp_path_factory.mktemp("run")
         rows = asyncio.run(runner(folder, Split(), Sort(), DropOdd(), window=window).run(queries(20)))

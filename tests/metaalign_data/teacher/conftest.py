@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from mock_openai import MockOpenAI, mock_openai
 from teachers import KEY
 

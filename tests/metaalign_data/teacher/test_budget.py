@@ -5,8 +5,6 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mock_openai import mock_openai
-from teachers import Telling, answer, ask, asking
 
 from metaalign_data.answers import PairwiseVerdict
 from metaalign_data.chat import ChatRequest, Completion
@@ -15,6 +13,8 @@ from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.budget import Budget, Budgeted, upper_bound
 from metaalign_data.teacher.ledger import Totals
 from metaalign_data.teacher.settings import BudgetSettings, Price
+from mock_openai import mock_openai
+from teachers import Telling, answer, ask, asking
 
 PRICE = Price(input=Decimal("0.15"), output=Decimal("0.60"))
 

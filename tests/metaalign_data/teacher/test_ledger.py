@@ -11,12 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from teachers import answer, ask
 
 from metaalign_data.answers import PairwiseVerdict, PreferenceText
 from metaalign_data.chat import ChatRequest, Message
 from metaalign_data.errors import TeacherUnusable, UserError
 from metaalign_data.teacher.ledger import Ledger, Totals, ledger_key
+from teachers import answer, ask
 
 
 @asynccontextmanager

@@ -2,12 +2,12 @@ import asyncio
 import time
 
 import pytest
-from mock_openai import MockOpenAI, Reply, mock_openai
-from teachers import Telling, answer, ask, asking
 
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
+from mock_openai import MockOpenAI, Reply, mock_openai
+from teachers import Telling, answer, ask, asking
 
 
 async def test_no_more_requests_are_in_flight_than_allowed() -> None:

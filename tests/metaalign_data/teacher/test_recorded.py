@@ -4,14 +4,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from mock_openai import mock_openai
-from teachers import Telling, answer, ask, asking
 
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.recorded import Recorded
 from metaalign_data.teacher.settings import Price
+from mock_openai import mock_openai
+from teachers import Telling, answer, ask, asking
 
 PRICE = Price(input=1, output=2)
 

@@ -1,11 +1,11 @@
 import pytest
-from mock_openai import MockOpenAI, Reply, mock_openai
-from teachers import Telling, answer, ask, asking
 
 from metaalign_data.errors import BudgetReached, TeacherError, TeacherUnusable
 from metaalign_data.teacher import retry
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.retry import Retrying
+from mock_openai import MockOpenAI, Reply, mock_openai
+from teachers import Telling, answer, ask, asking
 
 
 class Clock:

@@ -1,14 +1,14 @@
 from typing import Annotated, Any, Literal
 
 import pytest
-from json_instance import instance
 from pydantic import BaseModel, Field
-from teachers import ask
 
+from json_instance import instance
 from metaalign_data.answers import ANSWERS, PreferenceText
 from metaalign_data.chat import Message
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.schema import schema_text, strict_schema, with_json_instructions
+from teachers import ask
 
 
 class Cat(BaseModel):

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mock_openai import MockOpenAI, Reply, mock_openai
-from teachers import KEY, ask, openai_teacher
 
 from metaalign_data.answers import PairwiseVerdict
 from metaalign_data.chat import ChatRequest, Completion
@@ -21,6 +19,8 @@ from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 from metaalign_data.teacher.stack import build_stack
+from mock_openai import MockOpenAI, Reply, mock_openai
+from teachers import KEY, ask, openai_teacher
 
 pytestmark = pytest.mark.usefixtures("quick_backoff")
 

@@ -2,14 +2,14 @@ import json
 import re
 
 import pytest
-from mock_openai import MockOpenAI, Reply
-from teachers import Telling, answer, ask, asking
 
 from metaalign_data.answers import OpinionQuestion, PairwiseVerdict, PreferenceText
 from metaalign_data.chat import Completion
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.structured import MAX_CANDIDATES, Structured, read_json
+from mock_openai import MockOpenAI, Reply
+from teachers import Telling, answer, ask, asking
 
 LIBRARY = Library()
 GOOD = '{"text": "I like short answers."}'

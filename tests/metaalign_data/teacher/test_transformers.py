@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from teachers import ask
 
 from metaalign_data.answers import PreferenceText
 from metaalign_data.chat import Message
 from metaalign_data.errors import TeacherError, TeacherUnusable
 from metaalign_data.teacher.base import Client
 from metaalign_data.teacher.transformers import TransformersTeacher
+from teachers import ask
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}<assistant>"
 NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + TEMPLATE

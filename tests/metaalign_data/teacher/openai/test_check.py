@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from mock_openai import MockOpenAI, mock_openai
-from teachers import openai_teacher
 
 from metaalign_data.teacher.openai import OpenAITeacher
+from mock_openai import MockOpenAI, mock_openai
+from teachers import openai_teacher
 
 
 def check(server: MockOpenAI, **config: Any) -> list[str]:

@@ -4,15 +4,15 @@ import asyncio
 from typing import Any
 
 import pytest
-from mock_openai import Call, MockOpenAI, Reply, completion, mock_openai
 from pydantic import ValidationError
-from teachers import ask, asking
 
 from metaalign_data.answers import PairwiseVerdict, PreferenceText
 from metaalign_data.chat import Message
 from metaalign_data.errors import TeacherError, UserError
 from metaalign_data.teacher.base import Client
 from metaalign_data.teacher.openai import OpenAITeacher
+from mock_openai import Call, MockOpenAI, Reply, completion, mock_openai
+from teachers import ask, asking
 
 HELLO = ask(temperature=0.5, max_tokens=50)
 JSON_HELLO = HELLO.expecting(PreferenceText)

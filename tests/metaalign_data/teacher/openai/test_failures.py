@@ -5,10 +5,10 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from mock_openai import MockOpenAI, Reply, mock_openai
-from teachers import KEY, ask, asking
 
 from metaalign_data.errors import TeacherError, TeacherUnusable
+from mock_openai import MockOpenAI, Reply, mock_openai
+from teachers import KEY, ask, asking
 
 
 async def the_error(server: MockOpenAI) -> TeacherError:

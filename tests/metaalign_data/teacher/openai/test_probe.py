@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from mock_openai import MockOpenAI, mock_openai
-from teachers import ask, asking
 
 from metaalign_data.answers import PreferenceText
 from metaalign_data.errors import TeacherUnusable
+from mock_openai import MockOpenAI, mock_openai
+from teachers import ask, asking
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import json
 import time
 
 import pytest
-from asking import ask, ask_json, complete, explicit, judged, library, meaning, respond, teacher
 
+from asking import ask, ask_json, complete, explicit, judged, library, meaning, respond, teacher
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.simulated.faults import Faults
 from metaalign_data.teacher.simulated.truth import follows

@@ -1,6 +1,6 @@
 import pytest
-from asking import QUERIES, ask_json, chat, contrasts, explicit, judged, library, meaning, respond
 
+from asking import QUERIES, ask_json, chat, contrasts, explicit, judged, library, meaning, respond
 from metaalign_data.answers import PairwiseVerdict
 
 SWAPPED = {"a": "b", "b": "a", "tie": "tie"}

@@ -1,6 +1,6 @@
 import pytest
-from asking import ask_json, cells, contrasts, explicit, implicit, meaning
 
+from asking import ask_json, cells, contrasts, explicit, implicit, meaning
 from metaalign_data.answers import ConsensusQuestion, OpinionQuestion
 from metaalign_data.teacher.simulated.phrases import words
 from metaalign_data.teacher.simulated.read import read_wishes

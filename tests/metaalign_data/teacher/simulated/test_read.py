@@ -1,8 +1,8 @@
 import time
 
 import pytest
-from asking import cells, library, meaning
 
+from asking import cells, library, meaning
 from metaalign_data.teacher.simulated.read import (
     read_axis,
     read_meta_prompt,

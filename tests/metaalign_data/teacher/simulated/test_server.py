@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import openai
 import pytest
-from asking import library, teacher
 
+from asking import library, teacher
 from metaalign_data.chat import ChatRequest, Message
 from metaalign_data.errors import UserError
 from metaalign_data.teacher.simulated import Faults, SimulatedTeacher

@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from asking import ask, complete, library, teacher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from asking import ask, complete, library, teacher
 from metaalign_data.answers import ANSWERS
 from metaalign_data.chat import ChatRequest, Message
 from metaalign_data.teacher.base import Client

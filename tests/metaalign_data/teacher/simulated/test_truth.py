@@ -4,8 +4,8 @@ import time
 from random import Random
 
 import pytest
-from asking import QUERIES, chat, contrasts, explicit, implicit, library, meaning, respond
 
+from asking import QUERIES, chat, contrasts, explicit, implicit, library, meaning, respond
 from metaalign_data.teacher.simulated.phrases import fill
 from metaalign_data.teacher.simulated.truth import follows, measured, shows
 from metaalign_data.teacher.simulated.world import Want, world

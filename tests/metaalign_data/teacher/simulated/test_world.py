@@ -3,8 +3,8 @@
 from random import Random
 
 import pytest
-from asking import cells
 
+from asking import cells
 from metaalign_data.teacher.simulated.phrases import fill, squash, words
 from metaalign_data.teacher.simulated.read import read_meta_prompt, read_wishes
 from metaalign_data.teacher.simulated.truth import measured

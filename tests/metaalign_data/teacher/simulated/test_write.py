@@ -1,8 +1,8 @@
 from random import Random
 
 import pytest
-from asking import QUERIES, chat, meaning, respond
 
+from asking import QUERIES, chat, meaning, respond
 from metaalign_data.teacher.simulated.read import topic_of
 from metaalign_data.teacher.simulated.write import Plan, contrary, focus_of, plan_for_target, write_response
 

@@ -1,0 +1,135 @@
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+import yaml
+
+from metaalign_data.dataset.configs import CONFIGS
+from metaalign_data.dataset.export import write_dataset
+from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.records import PreferencePair, to_frame
+from rows import flip, pair
+
+FACTS = DatasetFacts(
+    name="small",
+    recipe_yaml="name: small\n",
+    seed=1,
+    license="cc-by-4.0",
+    language=("en",),
+    pretty_name=None,
+    teacher_model="org/teacher",
+    judge_model="judge",
+    simulated=False,
+    versions={"metaalign-data": "0"},
+    counts={"pair": {"in": 3, "out": 4, "rejected": 1, "failed": 0, "reasons": {"rejected: tie": 2}}},
+    cost_usd=Decimal("0.5"),
+    tokens=10,
+)
+
+ROWS = [
+    *flip("Yes – 是的 👍", "No", "f1", split="train"),
+    pair(query="Where?", chosen="```\n</div>\n| a | b |\n# not a heading\n```", split="train"),
+    pair(query="When?", split="test"),
+]
+
+
+def write(folder: Path, rows: list[PreferencePair] = ROWS, facts: DatasetFacts = FACTS) -> dict[str, dict[str, int]]:
+    return write_dataset(to_frame(rows, PreferencePair), folder, facts)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_splits_without_rows_are_left_out_and_rows_are_counted(tmp_path: Path) -> None:
+    rows = write(tmp_path / "d")
+    assert rows["pairs"] == {"train": 3, "test": 1}
+    assert set(files(tmp_path / "d")) == {
+        "README.md",
+        *(f"{config}/{split}-00000-of-00001.parquet" for config in CONFIGS for split in ("train", "test")),
+    }
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
+
+
+def test_equal_rows_give_equal_bytes_and_take_the_place_of_what_was_there(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    write(tmp_path / "b", [pair()])
+    write(tmp_path / "b")
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_rows_without_a_split_are_train(tmp_path: Path) -> None:
+    assert write(tmp_path / "d", [pair(), pair(query="Who?")])["pairs"] == {"train": 2}
+
+
+def test_sft_holds_each_conversation_once_and_preferences_each_preference_once(tmp_path: Path) -> None:
+    same = [pair(query_id="1"), pair(query_id="2", rejected="Something else.")]
+    assert write(tmp_path / "d", same) == {"pairs": {"train": 2}, "sft": {"train": 1}, "preferences": {"train": 1}}
+    sft = pl.read_parquet(tmp_path / "d/sft/*.parquet")
+    assert [m["role"] for m in sft["messages"][0]] == ["system", "user", "assistant"]
+    assert not {"margin", "rejected_because", "flip_id"} & set(sft.columns)
+    assert pl.read_parquet(tmp_path / "d/preferences/*.parquet")["pairs"].to_list() == [2]
+
+
+def test_datasets_polars_and_pandas_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    import datasets
+
+    write(tmp_path / "d")
+    loaded = datasets.load_dataset(str(tmp_path / "d"), "pairs", cache_dir=str(tmp_path / "hf"))
+    assert {split: rows.num_rows for split, rows in loaded.items()} == {"train": 3, "test": 1}
+    path = tmp_path / "d/pairs/train-00000-of-00001.parquet"
+    assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "Yes – 是的 👍"}]
+    assert loaded["train"].to_list() == pl.read_parquet(path).to_dicts()
+    assert pd.read_parquet(path)["id"].tolist() == loaded["train"]["id"]
+
+
+def test_the_card_has_front_matter_that_names_every_file(tmp_path: Path) -> None:
+    write(tmp_path / "d")
+    front = yaml.safe_load((tmp_path / "d/README.md").read_text().split("---\n")[1])
+    named = {
+        str(p.relative_to(tmp_path / "d"))
+        for c in front["configs"]
+        for f in c["data_files"]
+        for p in (tmp_path / "d").glob(f["path"])
+    }
+    assert named == {name for name in files(tmp_path / "d") if name != "README.md"}
+    assert (front["license"], front["language"]) == ("cc-by-4.0", ["en"])
+
+
+def test_simulated_data_is_said_loudly(tmp_path: Path) -> None:
+    write(tmp_path / "real")
+    write(tmp_path / "simulated", facts=replace(FACTS, simulated=True))
+    assert "SIMULATED DATA" not in (tmp_path / "real/README.md").read_text()
+    card = (tmp_path / "simulated/README.md").read_text()
+    assert "**SIMULATED DATA.**" in card
+    assert "simulated" in yaml.safe_load(card.split("---\n")[1])["tags"]
+
+
+def test_text_from_outside_cannot_leave_its_code_block(tmp_path: Path) -> None:
+    nasty = pair(chosen="````\n# heading\n<script>alert(1)</script>\n````\n", query="---\nlicense: none\n---")
+    write(tmp_path / "d", [nasty])
+    text = (tmp_path / "d/README.md").read_text()
+    outside, fence = [], ""
+    for line in text.splitlines():
+        ticks = line[: len(line) - len(line.lstrip("`"))]
+        if not fence and len(ticks) >= 3:
+            fence = ticks
+        elif fence and ticks == line and len(ticks) >= len(fence):
+            fence = ""
+        elif not fence:
+            outside.append(line)
+    assert not fence
+    assert "<script>" not in "\n".join(outside)
+    assert "# heading" not in outside
+    assert yaml.safe_load(text.split("---\n")[1])["license"] == "cc-by-4.0"
+
+
+@pytest.mark.parametrize(("cost", "said"), [(Decimal("0.5"), "0.5000 USD"), (None, "unknown (no price was given)")])
+def test_an_unknown_cost_is_said_to_be_unknown(tmp_path: Path, cost: Decimal | None, said: str) -> None:
+    write(tmp_path / "d", facts=replace(FACTS, cost_usd=cost))
+    assert said in (tmp_path / "d/README.md").read_text()

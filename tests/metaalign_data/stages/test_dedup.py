@@ -1,0 +1,98 @@
+from random import Random
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metaalign_data.records import PreferencePair, to_frame
+from metaalign_data.stages.dedup import Dedup
+from metaalign_data.testing import context
+from rows import flip, pair
+
+
+def dedup(rows: list[PreferencePair] | pl.DataFrame, **config: object) -> pl.DataFrame:
+    table = rows if isinstance(rows, pl.DataFrame) else to_frame(rows, PreferencePair)
+    return Dedup(Dedup.Config(**config)).transform(table.lazy(), context()).collect()
+
+
+def reasons(table: pl.DataFrame) -> list[str | None]:
+    return table["reject_reason"].to_list()
+
+
+BASE = {"user_info": "Keep answers short, please.", "chosen": "Boil it for ten minutes and serve it hot."}
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({**BASE, "query": "Another?"}, "exact_duplicate"),
+        ({**BASE, "chosen": "boil it for  ten minutes and serve it HOT."}, "exact_duplicate"),
+        ({**BASE, "chosen": "Boil it for ten minutes and serve it hot!"}, "near_duplicate"),
+        ({**BASE, "chosen": "Put it in the oven until it is brown."}, None),
+        ({**BASE, "user_info": "I study chemistry in Leeds."}, None),
+        ({**BASE, "subset": "priority"}, None),
+    ],
+)
+def test_a_row_is_dropped_when_preference_and_chosen_are_both_alike(other: dict, reason: str | None) -> None:
+    table = dedup([pair(**BASE, margin=9.0), pair(**other)])
+    assert reasons(table) == [None, reason]
+
+
+def test_the_dropped_row_names_the_kept_one_and_the_cosine() -> None:
+    kept, dropped = pair(**BASE, margin=9.0), pair(**BASE, query="Another?")
+    table = dedup([dropped, kept])
+    assert (
+        table.filter(pl.col("id") == dropped.id)["reject_detail"].item()
+        == f"of {kept.id}, cosine 1.000 on preference and chosen"
+    )
+
+
+def test_the_row_with_the_larger_margin_stays_whatever_the_order() -> None:
+    rows = [pair(**BASE, query=f"{i}?", margin=float(i)) for i in range(6)]
+    for order in (rows, rows[::-1]):
+        table = dedup(order)
+        assert table.filter(pl.col("reject_reason").is_null())["margin"].to_list() == [5.0]
+        assert table["id"].to_list() == [row.id for row in order], "the order of the rows is left as it was"
+
+
+words = st.sampled_from(["short", "long", "warm", "dry", "tea", "rice", "!", "please"])
+texts = st.lists(words, min_size=1, max_size=4).map(" ".join)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(texts, texts, st.integers(0, 3)), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_the_result_does_not_depend_on_the_order_of_the_rows(cells: list[tuple[str, str, int]], rng: Random) -> None:
+    rows = [pair(user_info=p, chosen=c, margin=float(m), query=f"{i}?") for i, (p, c, m) in enumerate(cells)]
+    shuffled = rng.sample(rows, len(rows))
+    first, second = (dedup(r).sort("id").select("id", "reject_reason", "reject_detail") for r in (rows, shuffled))
+    assert first.equals(second)
+
+
+def test_the_rows_of_a_flip_are_never_duplicates_of_each_other_and_a_lone_one_is_no_flip() -> None:
+    twins = flip("Yes, do it.", "Yes, do it!", "f1", preference="Be kind.")
+    assert reasons(dedup(twins)) == [None, None]
+    rival = pair(chosen="Yes, do it.", preference="Be kind.", user_info="x", margin=9.0)
+    table = dedup([*twins, rival], threshold=0.99)
+    assert reasons(table) == ["exact_duplicate", None, None]
+    assert table["flip_id"].to_list() == ["f1", None, None]
+
+
+def test_it_works_on_any_frame_with_an_id() -> None:
+    table = pl.DataFrame({"id": ["a", "b", "c"], "text": ["one two", "one two", "three"], "score": [1, 2, 3]})
+    assert reasons(dedup(table, on=["text"], per=None, keep="score")) == ["exact_duplicate", None, None]
+
+
+@pytest.mark.parametrize("rows", [[], [pair()]])
+def test_an_empty_table_and_a_single_row_pass(rows: list[PreferencePair]) -> None:
+    assert reasons(dedup(rows)) == [None] * len(rows)
+
+
+def test_identical_texts_by_the_thousand_leave_one() -> None:
+    table = pl.DataFrame({"id": [f"{i:05d}" for i in range(3000)], "text": ["the same"] * 3000, "score": [0] * 3000})
+    assert reasons(dedup(table, on=["text"], per=None, keep="score")).count(None) == 1
+
+
+def test_empty_texts_are_no_duplicates() -> None:
+    table = pl.DataFrame({"id": ["a", "b"], "text": ["", None], "score": [1, 1]})
+    assert reasons(dedup(table, on=["text"], per=None, keep="score")) == [None, None]
