@@ -5,14 +5,14 @@ from random import Random
 
 import polars as pl
 import pytest
-from handmade import query, saying
 from pydantic import BaseModel
-from teachers import Telling, answer
 
+from handmade import query, saying
 from metaalign_data.errors import TeacherError, UserError
 from metaalign_data.records import Query
 from metaalign_data.stage import Context, Reject
 from metaalign_data.testing import check_stage, context
+from teachers import Telling, answer
 
 ROWS = [query(key=str(i)) for i in range(4)]
 Results = Sequence[Query | Reject]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from handmade import responses, saying, vote
+from metaalign_data.answers import PairwiseVerdict
 from metaalign_data.chat import ChatRequest
 from metaalign_data.errors import BudgetReached, TeacherError
 from metaalign_data.records import Comparison, Judgement
 from metaalign_data.stage import Reject
-from metaalign_data.stages.judge import Judge, decided
+from metaalign_data.stages.judge import Judge, Winner, believed, decided
 from metaalign_data.testing import check_stage, context
 from teachers import Telling
 
@@ -102,7 +103,7 @@ async def test_what_is_shown_first_has_nothing_to_do_with_the_side() -> None:
     for i in range(60):
         await stage(votes=1, swap_positions=False).process(responses(key=str(i)), context(judge=judge))
     first = Counter(shown(request)[0] for request in judge.requests)
-    assert min(first.values()) > 40 < max(first.values())
+    assert min(first["Short."], first["Long, very."]) > 40
 
 
 async def test_the_judge_sees_neither_target_nor_writer() -> None:
@@ -143,6 +144,23 @@ async def test_an_undecided_comparison_stays_in_the_record() -> None:
 async def test_what_is_no_answer_at_all_is_raised(error: Exception) -> None:
     with pytest.raises(type(error)):
         await stage().process(responses(), context(judge=Telling(*[TeacherError("refused", "no"), error] * 2)))
+
+
+@pytest.mark.parametrize(
+    ("winner", "score_a", "score_b", "expected"),
+    [
+        ("a", 9, 2, "a"),
+        ("b", 2, 9, "b"),
+        ("b", 9, 2, "tie"),
+        ("a", 2, 9, "tie"),
+        ("tie", 9, 2, "tie"),
+        ("a", 5, 5, "tie"),
+    ],
+)
+def test_a_verdict_is_believed_where_its_scores_say_the_same(
+    winner: Winner, score_a: int, score_b: int, expected: Winner
+) -> None:
+    assert believed(PairwiseVerdict(reason="r", winner=winner, score_a=score_a, score_b=score_b)) == expected
 
 
 @pytest.mark.parametrize(
