@@ -26,7 +26,7 @@ from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
 from metaalign_data.engine.session import Session, open_session
 from metaalign_data.engine.wiring import library_of
-from metaalign_data.errors import BudgetReached, TeacherUnusable
+from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import read_queries
 from metaalign_data.recipe import Recipe
@@ -139,8 +139,10 @@ class _Run:
             if not session.stopping:
                 raise
             return "interrupted", INTERRUPTED, None
-        except TeacherUnusable as e:
+        except (TeacherUnusable, UserError) as e:
             return "failed", str(e), None
+        except OSError as e:
+            return "failed", f"{e}; every answer so far is in the ledger, run the same recipe again to go on", None
         if problems := unbalanced(runner.counts):
             return "failed", "rows are unaccounted for: " + "; ".join(problems), None
         frame = pairs.collect()

@@ -12,26 +12,25 @@ from metaalign_data.records import PreferencePair, column_descriptions
 
 Tables = Mapping[str, Mapping[str, pl.DataFrame]]
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_LIMITS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 _FENCE = re.compile(r"`{3,}")
 EXCERPT_CHARS = 1_500
 
 
 def card(tables: Tables, facts: DatasetFacts) -> str:
     """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits."""
-    title = facts.pretty_name or facts.name
     sections = [
         f"---\n{_front_matter(tables, facts)}---",
-        f"# {_inline(title)}",
+        f"# {_inline(_title(facts))}",
         _notice(facts),
         "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
         "message, and the chosen response follows it where the rejected one does not. Rows that share a `flip_id` hold "
         "the same two responses in opposite order, under opposite preferences.",
-        f"```python\nfrom datasets import load_dataset\n\npairs = load_dataset({facts.name!r}, 'pairs')\n```",
+        '```python\nfrom datasets import load_dataset\n\npairs = load_dataset("path/of/this/folder", "pairs")\n```',
         f"## Rows\n\n{_rows(tables)}",
         f"## Columns of `pairs`\n\n{_columns(tables['pairs'])}",
         f"## An example\n\n{_example(tables['pairs'])}",
-        f"## How it was made\n\n{_making(facts)}",
+        f"## How it was made\n\n{_making(tables['pairs'], facts)}",
         f"## What was left out\n\n{_left_out(facts)}",
         "## Source of the method\n\nMetaAlign: Align Large Language Models with Diverse Preferences during Inference "
         "Time, [arXiv 2410.14184](https://arxiv.org/abs/2410.14184). Made with metaalign-data "
@@ -40,14 +39,24 @@ def card(tables: Tables, facts: DatasetFacts) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
+def _title(facts: DatasetFacts) -> str:
+    return " ".join((facts.pretty_name or facts.name).split())
+
+
+def _size(rows: int) -> str:
+    """The range of the number of rows, as the Hub spells it."""
+    above = next((i for i in range(len(_LIMITS)) if rows < 10 ** (i + 3)), len(_LIMITS) - 1)
+    return f"{_LIMITS[above - 1]}<n<{_LIMITS[above]}" if above else f"n<{_LIMITS[0]}"
+
+
 def _front_matter(tables: Tables, facts: DatasetFacts) -> str:
     rows = sum(table.height for table in tables["pairs"].values())
     fields: dict[str, Any] = {
-        "pretty_name": facts.pretty_name or facts.name,
+        "pretty_name": _title(facts),
         "license": facts.license,
         "language": list(facts.language),
         "task_categories": ["text-generation"],
-        "size_categories": [next((name for limit, name in _SIZES if rows < limit), "n>1M")],
+        "size_categories": [_size(rows)],
         "tags": [
             "preference",
             "alignment",
@@ -111,7 +120,7 @@ def _example(splits: Mapping[str, pl.DataFrame]) -> str:
     shown = flips.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else rows.head(1)
     return "\n\n".join(
         _fenced(
-            "\n\n".join(f"[{name}]\n{text[:EXCERPT_CHARS]}" for name, text in _parts(row)),
+            "\n\n".join(f"[{name}]\n{_excerpt(text)}" for name, text in _parts(row)),
         )
         for row in shown.iter_rows(named=True)
     )
@@ -125,13 +134,18 @@ def _parts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _making(facts: DatasetFacts) -> str:
+def _excerpt(text: str) -> str:
+    return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + " …"
+
+
+def _making(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
     cost = "unknown (no price was given)" if facts.cost_usd is None else f"{facts.cost_usd:.4f} USD"
     software = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
+    prompts = {prompt for table in splits.values() for prompt in table["prompt_versions"].explode().drop_nulls()}
     return (
         f"Responses by {_inline(facts.teacher_model)}, verdicts by {_inline(facts.judge_model)}, seed {facts.seed}, "
-        f"{facts.tokens:,} tokens, cost {cost}. Software: {software}. The recipe:\n\n"
-        f"{_fenced(facts.recipe_yaml, 'yaml')}"
+        f"{facts.tokens:,} tokens, cost {cost}. Software: {software}. Prompts, by name and hash: "
+        f"{_inline(', '.join(sorted(prompts)))}. The recipe:\n\n{_fenced(facts.recipe_yaml, 'yaml')}"
     )
 
 

@@ -31,8 +31,9 @@ def sft(rows: pl.DataFrame) -> pl.DataFrame:
 
 def preferences(rows: pl.DataFrame) -> pl.DataFrame:
     """Each distinct preference once, with the number of pairs that it decides."""
-    first = [pl.col(name).first() for name in ("preference", "preference_kind", "dimension", "value", "subset")]
-    return rows.group_by("preference_id", maintain_order=True).agg(*first, pairs=pl.len().cast(pl.Int64))
+    first = [pl.col(name).first() for name in ("preference", "preference_kind", "dimension", "value")]
+    subsets = pl.col("subset").unique().sort().alias("subsets")
+    return rows.group_by("preference_id", maintain_order=True).agg(*first, subsets, pairs=pl.len().cast(pl.Int64))
 
 
 CONFIGS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {"pairs": pairs, "sft": sft, "preferences": preferences}

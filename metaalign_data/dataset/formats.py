@@ -29,16 +29,26 @@ def export(dataset: Path, name: str, out: Path) -> list[Path]:
     shards: dict[str, list[Path]] = {}
     for shard in sorted((dataset / config).glob("*.parquet")):
         shards.setdefault(shard.name.split("-", 1)[0], []).append(shard)
-    out.mkdir(parents=True, exist_ok=True)
-    return [_write(files, columns, out / f"{split}.jsonl") for split, files in shards.items()]
-
-
-def _write(shards: list[Path], columns: list[str] | None, path: Path) -> Path:
+    if not shards:
+        raise UserError(f"holds no '{config}' table", where=str(dataset))
+    targets = {split: out / f"{split}.jsonl" for split in shards}
+    for path in targets.values():
+        if path.exists():
+            raise UserError("is there already", where=str(path), fix="name another folder or remove it")
     try:
-        with path.open("x", encoding="utf-8") as file:
-            for shard in shards:
-                for batch in pl.read_parquet(shard, columns=columns).iter_slices(BATCH):
-                    file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.iter_rows(named=True))
-    except FileExistsError as e:
-        raise UserError("is there already", where=str(path), fix="name another folder or remove it") from e
-    return path
+        out.mkdir(parents=True, exist_ok=True)
+        for split, path in targets.items():
+            _write(shards[split], columns, path)
+    except OSError as e:
+        raise UserError(f"cannot be written: {e.strerror}", where=str(out)) from e
+    return list(targets.values())
+
+
+def _write(shards: list[Path], columns: list[str] | None, path: Path) -> None:
+    """The file is there once it is whole."""
+    unfinished = path.with_name(f".{path.name}.tmp")
+    with unfinished.open("w", encoding="utf-8") as file:
+        for shard in shards:
+            for batch in pl.read_parquet(shard, columns=columns).iter_slices(BATCH):
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in batch.iter_rows(named=True))
+    unfinished.rename(path)

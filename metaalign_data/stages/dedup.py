@@ -6,6 +6,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.embed import HASHED_NGRAMS, Vectors, embedder, normalised
+from metaalign_data.errors import UserError
 from metaalign_data.neighbours import Duplicate, greedy_cover
 from metaalign_data.stage import Context
 
@@ -70,10 +71,13 @@ class Dedup:
 
 
 def _texts(column: pl.Series) -> list[str]:
-    """A text for each row; messages are joined."""
-    if isinstance(column.dtype, pl.List):
-        return ["\n".join(message["content"] for message in messages) for messages in column.to_list()]
-    return [text or "" for text in column.to_list()]
+    """A text for each row, "" for a null; the contents of messages are joined. Raises UserError on other types."""
+    if column.dtype == pl.String:
+        return [text or "" for text in column.to_list()]
+    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
+    if isinstance(inner, pl.Struct) and pl.Field("content", pl.String) in inner.fields:
+        return ["\n".join(message["content"] for message in messages or ()) for messages in column.to_list()]
+    raise UserError(f"dedup cannot compare the column '{column.name}': it holds neither text nor messages")
 
 
 def _without_lone_flips(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,13 +1,15 @@
 """Train and test sets that share no query and no preference, not even near-duplicates of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.embed import HASHED_NGRAMS, embedder
-from metaalign_data.neighbours import clusters, pairs_above
+from metaalign_data.neighbours import Indices, clusters, pairs_above
 from metaalign_data.records import Split as Name
 from metaalign_data.records import digest
 from metaalign_data.stage import Context
@@ -18,15 +20,19 @@ class Split:
 
     Queries form a group when they come from one source query or are near-duplicates, preferences when they are
     near-duplicates or the two sides of one scenario (so a flip stays whole); groups are transitive. Whole groups are
-    held out: a test row's query has no near-duplicate in train, and an unseen preference neither. A group is held out
-    if the hash of its smallest member falls below the share, so rows of other groups do not move it; a group larger
-    than the share itself stays in train. Shares are targets: what is promised is that nothing leaks.
+    held out: a test row's query has no near-duplicate in train, and an unseen preference neither. That is promised; the
+    shares are targets. Groups are taken in the order of a hash of their smallest text, as long as the rows stay below
+    the share, and one that would lead past 1.5 times the share stays in train. So other rows do not change the order,
+    only where it is cut. `test` is about queries: its preferences are not held out, but a preference that was written
+    for one query alone goes with it.
     """
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        test: float = Field(default=0.05, ge=0.0, lt=1.0, description="share of queries held out")
-        unseen_preferences: float = Field(default=0.05, ge=0.0, lt=1.0, description="share of preferences held out")
+        test: float = Field(default=0.05, ge=0.0, lt=1.0, description="share of rows whose queries are held out")
+        unseen_preferences: float = Field(
+            default=0.05, ge=0.0, lt=1.0, description="share of rows whose preferences are held out"
+        )
         threshold: float = Field(default=0.92, gt=0.0, le=1.0, description="cosine from which texts are one group")
         embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
 
@@ -47,30 +53,37 @@ class Split:
 
     def _held_out(self, rows: pl.DataFrame, text: str, bond: str, share: float, seed: int) -> list[bool]:
         """For each row whether its group is held out. Rows with near-duplicate texts or an equal bond are one group."""
-        texts, bonds = rows[text].to_list(), rows[bond].to_list()
-        groups = self._groups(texts, bonds)
-        sizes = Counter(groups)
-
-        def held(group: str) -> bool:
-            drawn = int(digest(str(seed), text, group), 16) / 2**64
-            return drawn < share and sizes[group] <= share * len(groups)
-
-        verdicts = {group: held(group) for group in sizes}
-        return [verdicts[group] for group in groups]
+        groups = self._groups(rows[text].to_list(), rows[bond].to_list())
+        held = _filled(Counter(groups), share * rows.height, salt=f"{seed}-{text}")
+        return [group in held for group in groups]
 
     def _groups(self, texts: Sequence[str], bonds: Sequence[str]) -> list[str]:
         """For each row the smallest text of its group."""
         distinct = sorted(set(texts))
         place = {text: i for i, text in enumerate(distinct)}
         near = pairs_above(self._embedder.embed(distinct), self.config.threshold)
-        root = clusters(len(distinct), [*near, *_bound(texts, bonds, place)])
+        root = clusters(len(distinct), chain(near, [_bound(texts, bonds, place)]))
         return [distinct[root[place[text]]] for text in texts]
 
 
-def _bound(texts: Sequence[str], bonds: Sequence[str], place: dict[str, int]) -> Iterable[tuple[int, int]]:
+def _bound(texts: Sequence[str], bonds: Sequence[str], place: Mapping[str, int]) -> tuple[Indices, Indices]:
+    """Pairs that tie each text to the first one of the same bond."""
     first: dict[str, str] = {}
-    for text, bond in zip(texts, bonds, strict=True):
-        yield place[first.setdefault(bond, text)], place[text]
+    ties = [(place[first.setdefault(bond, text)], place[text]) for text, bond in zip(texts, bonds, strict=True)]
+    return np.array([i for i, _ in ties], dtype=np.intp), np.array([j for _, j in ties], dtype=np.intp)
+
+
+def _filled(sizes: Mapping[str, int], wanted: float, salt: str) -> set[str]:
+    """Groups with `wanted` rows together or a little more, taken in the order of their hashes."""
+    taken: set[str] = set()
+    rows = 0
+    for group in sorted(sizes, key=lambda group: digest(salt, group)):
+        if rows >= wanted:
+            break
+        if rows + sizes[group] <= 1.5 * wanted:
+            taken.add(group)
+            rows += sizes[group]
+    return taken
 
 
 def _split(query_held: bool, preference_held: bool) -> Name:

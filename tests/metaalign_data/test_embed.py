@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,23 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaalign_data.embed import HASHED_NGRAMS, embedder
+from metaalign_data.errors import UserError
 
 embed = embedder(HASHED_NGRAMS).embed
 
 
 @given(st.lists(st.text(max_size=60), max_size=8))
-def test_every_vector_has_length_1_or_is_0_for_an_empty_text(texts: list[str]) -> None:
+def test_every_vector_has_length_1_that_of_an_empty_text_too(texts: list[str]) -> None:
     vectors = embed(texts)
     assert vectors.dtype == np.float32
-    assert vectors.shape == (len(texts), 1024)
-    for text, length in zip(texts, np.linalg.norm(vectors, axis=1), strict=True):
-        assert length == pytest.approx(1.0 if text.strip() else 0.0, abs=1e-5) or length == 0.0
+    assert vectors.shape == (len(texts), 512)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
 
 
 @given(st.text(min_size=1, max_size=60).filter(str.strip))
 def test_a_text_is_its_own_duplicate_whatever_its_case_and_white_space(text: str) -> None:
     one, two = embed([text, f"  {text.casefold().replace(' ', '   ')}\n"])
-    assert float(one @ two) == pytest.approx(float(one @ one), abs=1e-4)
+    assert float(one @ two) == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,36 @@ def test_vectors_are_the_same_in_every_process() -> None:
         for seed in ("1", "2")
     }
     assert outputs == {embed(["one text"]).tobytes().hex().encode() + b"\n"}
+
+
+@pytest.fixture(scope="module")
+def sentence_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model with random weights, of a few words."""
+    transformers = pytest.importorskip("sentence_transformers")
+    from sentence_transformers.models import StaticEmbedding
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    words = {word: i for i, word in enumerate(["?", "short", "answers", "please", "trees"])}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    folder = tmp_path_factory.mktemp("model")
+    transformers.SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=8)], device="cpu").save(
+        str(folder)
+    )
+    return folder
+
+
+def test_a_sentence_transformers_model_gives_unit_vectors_in_the_order_of_the_texts(sentence_model: Path) -> None:
+    texts = ["short answers please", "trees", "please short answers"]
+    vectors = embedder(str(sentence_model)).embed(texts)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    assert float(vectors[0] @ vectors[2]) == pytest.approx(1.0, abs=1e-5)
+    assert float(vectors[0] @ vectors[1]) < 0.99
+
+
+def test_a_model_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"the embedding model '.*empty' cannot be loaded"):
+        embedder(str(tmp_path / "empty")).embed(["a"])

@@ -31,7 +31,7 @@ def scenario(query: Query, written: ConsensusQuestion, matrix: PriorityMatrix, r
                 user_info=written.background,
                 preference=personal,
                 target=written.personal_view,
-                rejected_because="other_background",
+                rejected_because="contrasting_preference",
             ),
         ),
         prompt_versions=(version,),

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
+from metaalign_data.dataset.card import _size
 from metaalign_data.dataset.configs import CONFIGS
 from metaalign_data.dataset.export import write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
@@ -127,6 +128,23 @@ def test_text_from_outside_cannot_leave_its_code_block(tmp_path: Path) -> None:
     assert "<script>" not in "\n".join(outside)
     assert "# heading" not in outside
     assert yaml.safe_load(text.split("---\n")[1])["license"] == "cc-by-4.0"
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(1, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (99_999, "10K<n<100K"), (38_900_000, "10M<n<100M")],
+)
+def test_the_size_is_spelled_as_the_hub_does(rows: int, size: str) -> None:
+    assert _size(rows) == size
+
+
+def test_the_title_is_one_line_and_the_prompts_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "d", facts=replace(FACTS, pretty_name="A [title]\u2028---\n---\nlicense: none"))
+    text = (tmp_path / "d/README.md").read_text(encoding="utf-8")
+    front = yaml.safe_load(text.split("\n---\n")[0])
+    assert (front["pretty_name"], front["license"]) == ("A [title] --- --- license: none", "cc-by-4.0")
+    assert "# A \\[title\\] --- --- license: none\n" in text
+    assert "judge\\_pairwise@1" in text
 
 
 @pytest.mark.parametrize(("cost", "said"), [(Decimal("0.5"), "0.5000 USD"), (None, "unknown (no price was given)")])

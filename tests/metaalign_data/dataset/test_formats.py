@@ -51,5 +51,17 @@ def test_nothing_is_overwritten_and_an_unknown_format_names_the_nearest(dataset:
     export(dataset, "trl", dataset.parent / "out")
     with pytest.raises(UserError, match="is there already"):
         export(dataset, "trl", dataset.parent / "out")
+    (dataset.parent / "out/test.jsonl").unlink()
+    with pytest.raises(UserError, match=r"train.jsonl: is there already"):
+        export(dataset, "jsonl", dataset.parent / "out")
+    assert [file.name for file in (dataset.parent / "out").iterdir()] == ["train.jsonl"], "nothing is begun"
     with pytest.raises(UserError, match="did you mean 'trl'"):
         export(dataset, "tlr", dataset.parent / "other")
+
+
+def test_a_place_that_cannot_be_written_and_a_dataset_without_tables_are_told(dataset: Path) -> None:
+    (dataset.parent / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        export(dataset, "trl", dataset.parent / "file")
+    with pytest.raises(UserError, match="holds no 'pairs' table"):
+        export(dataset.parent / "elsewhere", "trl", dataset.parent / "out")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metaalign_data.errors import UserError
 from metaalign_data.records import PreferencePair, to_frame
 from metaalign_data.stages.dedup import Dedup
 from metaalign_data.testing import context
@@ -93,6 +94,14 @@ def test_identical_texts_by_the_thousand_leave_one() -> None:
     assert reasons(dedup(table, on=["text"], per=None, keep="score")).count(None) == 1
 
 
-def test_empty_texts_are_no_duplicates() -> None:
-    table = pl.DataFrame({"id": ["a", "b"], "text": ["", None], "score": [1, 1]})
-    assert reasons(dedup(table, on=["text"], per=None, keep="score")) == [None, None]
+def test_equal_rows_are_duplicates_where_one_of_the_columns_is_empty() -> None:
+    rows = [pair(system_info="", query="How?"), pair(system_info="", query="How now?")]
+    assert reasons(dedup(rows, on=["system_info", "chosen"])).count("exact_duplicate") == 1
+    table = pl.DataFrame({"id": ["a", "b", "c"], "text": ["", None, "tea"], "score": [1, 1, 1]})
+    assert reasons(dedup(table, on=["text"], per=None, keep="score")) == [None, "exact_duplicate", None]
+
+
+@pytest.mark.parametrize("column", ["margin", "prompt_versions"])
+def test_a_column_without_text_is_refused_by_name(column: str) -> None:
+    with pytest.raises(UserError, match=f"the column '{column}': it holds neither text nor messages"):
+        dedup([pair()], on=[column])
