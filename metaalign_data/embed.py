@@ -70,7 +70,9 @@ class HashedNgrams:
         lengths = [n for n in self.lengths if n <= len(codes)] or [len(codes)]  # an empty text is two spaces by now
         hashes = np.concatenate([_ngram_hashes(codes, n) for n in lengths])
         signs = np.where(hashes >> np.uint64(63), 1.0, -1.0)
-        sums = np.bincount(hashes % np.uint64(self.dimensions), weights=signs, minlength=self.dimensions)
+        sums = np.bincount(
+            (hashes % np.uint64(self.dimensions)).astype(np.int64), weights=signs, minlength=self.dimensions
+        )
         damped = np.sign(sums) * np.sqrt(np.abs(sums))
         length = float(np.linalg.norm(damped))
         return (damped / length if length else damped).astype(np.float32)

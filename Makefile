@@ -1,0 +1,51 @@
+# Each command makes the virtual environment that it needs: .venv to use the package, .venv-dev to work on it.
+PYTHON ?= python3
+PYTEST_ARGS ?=
+
+USE := .venv/bin
+DEV := .venv-dev/bin
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint format types clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+quickstart: .venv/.installed ## make a small dataset with the simulated teacher: no key, no network, no cost
+	$(USE)/metaalign-data run recipes/quickstart.yaml --show 2
+
+test: .venv-dev/.installed ## run every test
+	$(DEV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+lint: .venv-dev/.installed ## check style and formatting
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+
+format: .venv-dev/.installed ## format, and fix what can be fixed
+	$(DEV)/ruff format .
+	$(DEV)/ruff check --fix .
+
+types: .venv-dev/.installed ## check the types
+	$(DEV)/mypy
+
+clean: ## remove the environments, caches and builds; runs/ stays
+	rm -rf .venv .venv-dev build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(call make_venv,.venv)
+	@$(USE)/python $(PIP_INSTALL) --build-constraint constraints.txt --editable .
+	@touch $@
+
+.venv-dev/.installed: pyproject.toml constraints.txt
+	$(call make_venv,.venv-dev)
+	@$(DEV)/python $(PIP_INSTALL) --build-constraint constraints.txt --editable '.[all]' --group dev --group serve
+	@touch $@
+
+# pip is upgraded first: --group and --build-constraint are newer than the pip of many Pythons.
+define make_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "metaalign-data needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python3.11")'
+	@echo "installing into $(1): a minute or so"
+	@$(PYTHON) -m venv $(1)
+	@$(1)/bin/python $(PIP_INSTALL) --upgrade pip
+endef
