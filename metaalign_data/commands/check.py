@@ -46,5 +46,5 @@ def estimate(args: argparse.Namespace) -> int:
 
 def _number(n: Decimal | int | None) -> str:
     if n is None:
-        return "unknown: no price given"
+        return "no price"
     return f"${n:,.2f}" if isinstance(n, Decimal) else f"{n:,}"

@@ -118,7 +118,7 @@ async def _one(recipe: Recipe, query: Query, library: Library) -> Roles:
 def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure, ...]:
     rng = Random(recipe.seed)
     resampled = [rng.choices(loads, k=len(loads)) for _ in range(RESAMPLES)]
-    prices = {"teacher": recipe.teacher.price, "judge": recipe.judge.price}
+    prices = {"teacher": recipe.teacher.known_price, "judge": recipe.judge.known_price}
 
     def scaled(parts: Iterable[int]) -> int:
         return round(sum(parts) * total / len(loads))

@@ -28,7 +28,7 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
     collect(library.priorities, recipe.preferences.priorities)
     distinct = {s.model_dump_json(): (role, s) for role, s in (("judge", recipe.judge), ("teacher", recipe.teacher))}
     for role, settings in distinct.values():
-        if recipe.budget.usd is not None and settings.price is None and settings.provider != "simulated":
+        if recipe.budget.usd is not None and settings.known_price is None:
             found.append(
                 f"budget.usd cannot be held: the price of the {role} is unknown; "
                 f"give {role}.price, or a budget in calls or tokens"

@@ -28,7 +28,7 @@ class Session:
         judge = client if recipe.judge == recipe.teacher else make_client(recipe.judge)
         self.clients: tuple[Client, ...] = (client,) if judge is client else (client, judge)
         self.teacher_model, self.judge_model = client.model, judge.model
-        self.simulated = any(s.provider == "simulated" for s in (recipe.teacher, recipe.judge))
+        self.simulated = recipe.teacher.is_simulated or recipe.judge.is_simulated
         self.teacher = self._stack(client, recipe.teacher, library)
         self.judge = self.teacher if judge is client else self._stack(judge, recipe.judge, library)
 

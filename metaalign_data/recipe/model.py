@@ -112,7 +112,7 @@ class Recipe(BaseModel):
         """The same recipe with the simulated teacher and judge, where they are not simulated already."""
         stand_in = parse_block({"provider": "simulated"})
         roles = {"teacher": self.teacher, "judge": self.judge}
-        return self.model_copy(update={role: stand_in for role, s in roles.items() if s.provider != "simulated"})
+        return self.model_copy(update={role: stand_in for role, s in roles.items() if not s.is_simulated})
 
     def dump(self) -> str:
         """The recipe as YAML with every default written out and ${VAR} as it was; `load` gives the same recipe.

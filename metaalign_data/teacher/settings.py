@@ -28,6 +28,9 @@ class Price(BaseModel):
         return (self.input * usage.prompt_tokens + self.output * usage.completion_tokens) / 1_000_000
 
 
+FREE = Price(input=Decimal(0), output=Decimal(0))
+
+
 class TeacherSettings(BaseModel):
     """One model and how to ask it. `options` holds the keys of its provider's own Config."""
 
@@ -39,6 +42,15 @@ class TeacherSettings(BaseModel):
     json_attempts: int = Field(default=3, ge=1, description="askings of one question until its answer is valid JSON")
     price: Price | None = Field(default=None, description="USD per million tokens; null is unknown, not free")
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.provider == "simulated"
+
+    @property
+    def known_price(self) -> Price | None:
+        """The price that the recipe gives; the simulated teacher is free. None where nobody knows."""
+        return self.price or (FREE if self.is_simulated else None)
 
 
 class BudgetSettings(BaseModel):

@@ -1,7 +1,6 @@
 """The layers around a client, put together."""
 
 from collections.abc import Set
-from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from metaalign_data.prompting import Library
@@ -12,10 +11,8 @@ from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.recorded import Recorded
 from metaalign_data.teacher.retry import PATIENCE_S, Retrying
-from metaalign_data.teacher.settings import Price, TeacherSettings
+from metaalign_data.teacher.settings import TeacherSettings
 from metaalign_data.teacher.structured import Structured
-
-FREE = Price(input=Decimal(0), output=Decimal(0))
 
 
 @runtime_checkable
@@ -47,7 +44,7 @@ def build_stack(
     concurrency = settings.max_concurrency
     if isinstance(client, Bounded):
         concurrency = min(concurrency, client.max_concurrency)
-    price = settings.price or (FREE if settings.provider == "simulated" else None)
+    price = settings.known_price
     limited = Limited(client, concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
     patient = Retrying(limited, settings.max_attempts, meter)
     frugal = Budgeted(patient, budget, price)

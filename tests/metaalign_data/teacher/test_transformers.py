@@ -17,6 +17,7 @@ from metaalign_data.errors import TeacherError, TeacherUnusable
 from metaalign_data.teacher.base import Client
 from metaalign_data.teacher.transformers import TransformersTeacher
 from teachers import ask
+from tiny_model import save_tiny_model
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}</s>{% endfor %}<assistant>"
 NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}" + TEMPLATE
@@ -24,34 +25,9 @@ NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a Llama of a few thousand random weights and a tokenizer of bytes; no chat template."""
+    """Its tokenizer has no chat template."""
     pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-
-    letters = pre_tokenizers.ByteLevel.alphabet()
-    vocabulary = {token: i for i, token in enumerate(["<s>", "</s>", *sorted(letters)])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    folder = tmp_path_factory.mktemp("tiny-model")
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>").save_pretrained(
-        folder
-    )
-    config = transformers.LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=4096,
-        bos_token_id=0,
-        eos_token_id=1,
-    )
-    transformers.set_seed(0)
-    transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return save_tiny_model(tmp_path_factory.mktemp("tiny-model"), chat_template=None)
 
 
 def copy_of(model: Path, folder: Path, **changed: bytes) -> TransformersTeacher:

@@ -1,0 +1,72 @@
+"""What is found wrong before a cent is spent, all of it at once."""
+
+from pathlib import Path
+
+import pytest
+
+from metaalign_data.engine.preflight import preflight, problems
+from metaalign_data.engine.wiring import library_of
+from metaalign_data.errors import UserError
+from metaalign_data.recipe import Recipe
+from mock_openai import mock_openai
+
+
+def recipe(folder: Path, **blocks: object) -> Recipe:
+    data = {"name": "r", "teacher": {"provider": "simulated"}, "queries": {"source": "bundled"}, **blocks}
+    return Recipe.from_dict(data, folder=folder)
+
+
+def found(folder: Path, **blocks: object) -> list[str]:
+    given = recipe(folder, **blocks)
+    return problems(given, library_of(given))
+
+
+def served(url: str, **keys: object) -> dict[str, object]:
+    return {"provider": "openai", "base_url": url, "model": "mock-model", **keys}
+
+
+def test_a_recipe_in_order_has_no_problems(tmp_path: Path) -> None:
+    assert found(tmp_path) == []
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
+    own = tmp_path / "prompts"
+    own.mkdir()
+    (own / "judge_pairwise.md").write_text("---\nid: judge_pairwise\ninputs: [query]\n---\n## user\n{{ query }}\n")
+    (own / "unrelated_notes.md").write_text("# Not a prompt of ours\n")
+    with mock_openai() as server:
+        sentences = found(
+            tmp_path,
+            teacher=served(server.base_url, model="mock-modle"),
+            queries={"source": "gone.jsonl"},
+            preferences={"taxonomy": "nope"},
+            budget={"usd": 5},
+        )
+    told = "\n".join(sentences)
+    assert len(sentences) == 5
+    for part in ("gone.jsonl", "judge_pairwise.md", "nope", "the price of the teacher is unknown", "'mock-model'"):
+        assert part in told
+    assert "unrelated" not in told
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"), [({"api_key": "sk-right"}, "wants a key"), ({"model": "another"}, "no model 'mock-model'")]
+)
+def test_the_server_is_asked_for_key_and_model(tmp_path: Path, faults: dict[str, str], said: str) -> None:
+    with mock_openai(**faults) as server:
+        (sentence,) = found(tmp_path, teacher=served(server.base_url, api_key_env="NO_SUCH_KEY"))
+    assert said in sentence
+    assert sentence.startswith("teacher: ")
+
+
+def test_a_judge_of_its_own_is_checked_too(tmp_path: Path) -> None:
+    with mock_openai() as server:
+        judge = served(server.base_url, model="not-there")
+        (sentence,) = found(tmp_path, teacher=served(server.base_url), judge=judge)
+    assert sentence.startswith("judge: ")
+
+
+def test_preflight_raises_what_problems_finds(tmp_path: Path) -> None:
+    given = recipe(tmp_path, queries={"source": "gone.jsonl"})
+    with pytest.raises(UserError, match="there is no such file"):
+        preflight(given, library_of(given))
