@@ -16,6 +16,7 @@ from metaalign_data.prompting import Library
 from metaalign_data.records import SUBSETS, Scenario, Subset
 from metaalign_data.stage import Reject
 from metaalign_data.stages.sample_preferences import SamplePreferences, allotted
+from metaalign_data.teacher.simulated.truth import follows
 from metaalign_data.testing import check_stage, context
 from teachers import Telling, answer
 
@@ -89,7 +90,7 @@ async def test_consensus_sets_what_everyone_thinks_against_one_background() -> N
         assert first.system_info in MATRIX.consensus_first
         assert second.system_info in MATRIX.background_first
         assert [s.preference.kind for s in made.sides] == ["explicit", "implicit"]
-        assert first.rejected_because == "against_consensus"
+        assert [s.rejected_because for s in made.sides] == ["against_consensus", "contrasting_preference"]
 
 
 async def test_diverse_opinion_sets_two_people_against_each_other_and_states_neither_view() -> None:
@@ -98,6 +99,16 @@ async def test_diverse_opinion_sets_two_people_against_each_other_and_states_nei
         assert first.system_info == second.system_info
         assert {s.preference.kind for s in made.sides} == {"implicit"}
         assert all(s.target not in s.user_info and s.rejected_because == "other_background" for s in made.sides)
+
+
+@pytest.mark.parametrize("subset", ["consensus", "diverse_opinion"])
+async def test_the_target_of_a_side_is_what_is_right_under_its_meta_prompt(subset: str) -> None:
+    for made in await scenarios(stage(subset)):
+        for own, other in (made.sides, made.sides[::-1]):
+            right, wrong = (
+                follows(text, own.system_info, own.user_info, made.question) for text in (own.target, other.target)
+            )
+            assert right > wrong, made
 
 
 @pytest.mark.parametrize(
