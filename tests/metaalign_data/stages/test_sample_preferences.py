@@ -30,7 +30,9 @@ def stage(subset: Subset = "helpful", per_query: int = 1, **config: object) -> S
 
 async def scenarios(made_by: SamplePreferences, n: int = 20) -> list[Scenario]:
     found = [made for i in range(n) for made in await made_by.process(query(key=str(i)), context())]
-    return [each for each in found if isinstance(each, Scenario)]
+    made = [each for each in found if isinstance(each, Scenario)]
+    assert len(made) > n // 2, "a test over no scenarios proves nothing"
+    return made
 
 
 @pytest.mark.parametrize("subset", SUBSETS)
