@@ -15,6 +15,7 @@ from rich.text import Text
 from metaalign_data import api
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.recipe import Recipe
+from metaalign_data.records import SUBSETS
 
 ERR = Console(stderr=True)
 
@@ -72,9 +73,9 @@ def status(args: argparse.Namespace) -> int:
 
 def show(pairs: pl.DataFrame, n: int) -> None:
     """n rows for people to read: the subsets in turn, both halves of a flip together, flips before other rows."""
-    unit = pl.coalesce("flip_id", "id")
-    turn = unit.rank("dense").over("subset", pl.col("flip_id").is_null())
-    ordered = pairs.with_columns(__turn=turn).sort(pl.col("flip_id").is_null(), "__turn", "subset", unit)
+    unit, lone = pl.coalesce("flip_id", "id"), pl.col("flip_id").is_null()
+    turn = unit.rank("dense").over("subset", lone)
+    ordered = pairs.with_columns(turn=turn).sort(lone, "turn", pl.col("subset").cast(pl.Enum(SUBSETS)), unit)
     console = Console()
     for row in ordered.head(n).iter_rows(named=True):
         body = "\n\n".join(

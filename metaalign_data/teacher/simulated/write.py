@@ -25,12 +25,13 @@ _FOCUS_WORDS = 4
 _FOCUS_CHARS = 400
 _FOCUS_WORD_CHARS = 30
 _PAUSE = re.compile(r"[^\w\s'-]+")
+_QUOTED = re.compile(r'"([^"\n]{3,60})"')
 _ECHOED_WORDS = 8
 _STATEMENT_CHARS = 600
 _REQUEST_VERBS = """
     write rewrite give given make create find tell explain describe suggest list design think provide convert classify
     generate help show name choose pick compose come summarize answer compare add using use need want analyze identify
-    determine following based
+    determine following based better best good right wrong wiser fair acceptable really
 """
 _NO_FOCUS = STOPWORDS | frozenset(_REQUEST_VERBS.split())
 
@@ -95,9 +96,11 @@ def subject_of(query: str) -> str:
 
 @remembered(READ_CHARS)
 def focus_of(query: str) -> str:
-    """Up to four of the query's own words that stand together and say what it is about."""
+    """Up to four of the query's own words that stand together and say what it is about; quoted ones before others."""
     runs: list[str] = []
-    for clause in _PAUSE.split(query[:_FOCUS_CHARS]):
+    start = query[:_FOCUS_CHARS]
+    quoted = _QUOTED.search(start)
+    for clause in _PAUSE.split(quoted[1] if quoted else start):
         kept = (word if word not in _NO_FOCUS and len(word) <= _FOCUS_WORD_CHARS else "" for word in words(clause))
         for wanted_word, run in groupby(kept, key=bool):
             if wanted_word:
