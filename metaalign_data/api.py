@@ -57,7 +57,9 @@ class RunResult:
         return self.folder / "dataset"
 
     def pairs(self) -> pl.DataFrame:
-        """The preference pairs of all splits, with a `split` column."""
+        """The preference pairs of all splits, with a `split` column. Raises UserError where the run made no dataset."""
+        if self.manifest["dataset"] is None:
+            raise UserError(f"the run has made no dataset: {self.verdict}", where=str(self.folder))
         files = sorted((self.dataset / "pairs").glob("*.parquet"))
         return pl.concat(pl.read_parquet(file).with_columns(split=pl.lit(file.name.split("-", 1)[0])) for file in files)
 
@@ -148,11 +150,8 @@ class _Run:
         frame = pairs.collect()
         if frame.is_empty():
             return "failed", "no pair came out: " + biggest_losses(runner), None
-        return (
-            "done",
-            done_sentence(runner, frame.height),
-            write_dataset(frame, self.folder.dataset, self._facts(runner, session)),
-        )
+        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session))
+        return "done", done_sentence(runner, frame.height), rows
 
     def _facts(self, runner: Runner, session: Session) -> DatasetFacts:
         recipe, totals = self.recipe, session.ledger.totals()
@@ -183,7 +182,7 @@ class _Run:
             "name": self.recipe.name,
             "seed": self.recipe.seed,
             "recipe_sha256": hashlib.sha256(self.recipe.dump().encode()).hexdigest(),
-            "prompts": [self.library.prompt(name).version for name in self.library.names],
+            "prompts": [self.library.prompt(name).version for name in Library().names],
             "teacher": session.teacher_model,
             "judge": session.judge_model,
             "simulated": session.simulated,

@@ -30,9 +30,10 @@ def init(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     run = Path(args.run)
-    state = read_manifest(run / "manifest.json")["state"]
-    if not (run / "dataset").is_dir():
-        raise UserError(f"the run has made no dataset (it is {state})", where=str(run), fix="run its recipe to the end")
+    manifest = read_manifest(run / "manifest.json")
+    if manifest["dataset"] is None:
+        what = f"the run has made no dataset ({manifest['state']}: {manifest['verdict']})"
+        raise UserError(what, where=str(run), fix="run its recipe to the end")
     files = export_dataset(run / "dataset", args.format, Path(args.out))
     print(json.dumps({"files": [str(f) for f in files]}) if args.json else "\n".join(f"wrote {f}" for f in files))
     return 0
