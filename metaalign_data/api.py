@@ -34,6 +34,8 @@ from metaalign_data.recipe import Recipe
 Rows = dict[str, dict[str, int]]
 """Number of rows by config and split."""
 
+NOTE_EVERY_S = 5.0
+
 INTERRUPTED = "run the same recipe again to go on"
 EXIT_CODE: dict[State, int] = {"done": 0, "failed": 1, "budget_reached": 3, "interrupted": 130}
 
@@ -114,12 +116,21 @@ class _Run:
     async def run(self, *, show: bool) -> RunResult:
         async with open_session(self.recipe, self.ledger, self.library) as session:
             runner = self._runner(session)
-            self._note(runner, session, "running", "the run has not ended")
             shown = showing(Progress(runner, session.meter)) if show else contextlib.nullcontext()
-            with stop_on_signals(session):
-                async with shown:
-                    state, verdict, dataset = await self._to_the_end(runner, session)
+            notes = asyncio.create_task(self._keep_noting(runner, session))
+            try:
+                with stop_on_signals(session):
+                    async with shown:
+                        state, verdict, dataset = await self._to_the_end(runner, session)
+            finally:
+                notes.cancel()
             return self._note(runner, session, state, verdict, dataset)
+
+    async def _keep_noting(self, runner: Runner, session: Session) -> None:
+        """For `status`, which reads nothing but the manifest."""
+        while True:
+            self._note(runner, session, "running", "the run has not ended")
+            await asyncio.sleep(NOTE_EVERY_S)
 
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
@@ -179,6 +190,7 @@ class _Run:
         manifest = {
             "state": state,
             "verdict": verdict,
+            "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "name": self.recipe.name,
             "seed": self.recipe.seed,
             "recipe_sha256": hashlib.sha256(self.recipe.dump().encode()).hexdigest(),

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,20 @@ def status(args: argparse.Namespace) -> int:
         print(json.dumps(manifest, ensure_ascii=False))
         return 0
     console = Console()
-    console.print(Text(f"{manifest['name']}: {manifest['state']}", style="bold"), Text(manifest["verdict"]))
+    console.print(Text(f"{manifest['name']}: {manifest['state']}", style="bold"), Text(_verdict(manifest)))
     console.print(_counts(manifest))
     console.print(Text(_cost(manifest)))
     _reasons(manifest, console)
     return 0
+
+
+def _verdict(manifest: dict[str, Any]) -> str:
+    """A run that was killed leaves "running" behind: the time of its last note tells."""
+    if manifest["state"] != "running":
+        return str(manifest["verdict"])
+    silent_s = (datetime.now(UTC) - datetime.fromisoformat(manifest["updated_at"])).total_seconds()
+    dead = silent_s > 10 * api.NOTE_EVERY_S
+    return f"last sign of life {silent_s:.0f} s ago" + ("; run the same recipe again to go on" if dead else "")
 
 
 def show(pairs: pl.DataFrame, n: int) -> None:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -100,6 +102,18 @@ def test_status_says_how_it_stands(finished: Path) -> None:
     assert json.loads(metaalign_data("status", str(RUN), "--json", cwd=finished).check().out)["state"] == "done"
 
 
+@pytest.mark.parametrize(("silent_s", "dead"), [(3, False), (300, True)])
+def test_status_tells_a_run_that_is_dead_from_one_that_goes_on(
+    finished: Path, tmp_path: Path, silent_s: int, dead: bool
+) -> None:
+    noted = datetime.now(UTC) - timedelta(seconds=silent_s)
+    left = manifest(finished / RUN) | {"state": "running", "updated_at": noted.isoformat()}
+    (tmp_path / "manifest.json").write_text(json.dumps(left))
+    out = metaalign_data("status", ".", cwd=tmp_path).check().out
+    assert re.search(r"last sign of life \d+ s ago", out)
+    assert ("run the same recipe again" in out) == dead
+
+
 def test_json_prints_one_object_on_stdout(finished: Path) -> None:
     done = metaalign_data("run", "quickstart", "--json", cwd=finished).check()
     assert json.loads(done.out)["state"] == "done"
@@ -156,6 +170,8 @@ def test_an_ended_run_resumes_and_pays_for_nothing_twice(
     out, err = process.communicate(timeout=30)
     assert process.returncode == code, out + err
     assert "Traceback" not in err
+    said = "served: running last sign of life" if signum == signal.SIGKILL else "served: interrupted"
+    assert said in metaalign_data("status", "run", cwd=tmp_path).check().out
     done = metaalign_data("run", recipe, "--out", "run", "--json", cwd=tmp_path).check()
     assert json.loads(done.out)["this_time"]["replayed"] > 10
     metaalign_data("run", recipe, "--out", "whole", cwd=tmp_path).check()
