@@ -95,9 +95,9 @@ async def arun(
     folder = RunFolder(Path(out) if out else default_folder(recipe, simulate=simulate))
     library = library_of(recipe)
     preflight(recipe, library)
-    folder.create()
-    write_atomically(folder.recipe, recipe.dump().encode())
-    return await _Run(recipe, folder, library, ledger or folder.ledger).run(show=progress)
+    with folder.opened():
+        write_atomically(folder.recipe, recipe.dump().encode())
+        return await _Run(recipe, folder, library, ledger or folder.ledger).run(show=progress)
 
 
 def default_folder(recipe: Recipe, *, simulate: bool) -> Path:

@@ -3,10 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from filelock import FileLock, Timeout
 
 from metaalign_data.errors import UserError
 
@@ -31,21 +33,29 @@ class RunFolder:
         self.failures = root / "failures.parquet"
         self.dataset = root / "dataset"
 
-    def create(self) -> None:
-        """Make the directory, without the tables of an earlier run: they follow from the ledger and are made anew.
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Make the directory and hold it for this process alone; the end of the process, however it comes, lets go.
 
-        Raises UserError where it cannot be written.
+        Clears away the tables of an earlier run: they follow from the ledger and are made anew. Raises UserError where
+        the directory cannot be written, or another run is at work in it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.root / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as e:
+            what = "another run is at work in this directory"
+            raise UserError(what, where=str(self.root), fix="wait for it, or give another one with --out") from e
+        except OSError as e:
+            raise UserError(f"cannot write the run directory: {e.strerror}", where=str(self.root)) from e
+        try:
             for derived in (self.tables, self.rejects):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)
-            probe = self.root / ".writable"
-            probe.touch()
-            probe.unlink()
-        except OSError as e:
-            raise UserError(f"cannot write the run directory: {e.strerror}", where=str(self.root)) from e
+            yield
+        finally:
+            lock.release()
 
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""

@@ -38,21 +38,33 @@ def test_batches_cover_the_table(tmp_path: Path) -> None:
 
 def test_an_unwritable_run_directory_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write the run directory"):
-        RunFolder(tmp_path / "file" / "run").create()
+    with (
+        pytest.raises(UserError, match="cannot write the run directory"),
+        RunFolder(tmp_path / "file" / "run").opened(),
+    ):
+        pass
 
 
 def test_a_new_run_starts_without_the_tables_of_the_last(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
-    folder.create()
     for stale in (folder.tables / "judge" / "part-00000.parquet", folder.rejects / "judge.parquet"):
         stale.parent.mkdir(parents=True)
         stale.touch()
     folder.ledger.touch()
-    folder.create()
-    assert not folder.tables.exists()
-    assert not folder.rejects.exists()
-    assert folder.ledger.exists()
+    with folder.opened():
+        assert not folder.tables.exists()
+        assert not folder.rejects.exists()
+        assert folder.ledger.exists()
+
+
+def test_one_run_at_a_time_works_in_a_directory(tmp_path: Path) -> None:
+    with RunFolder(tmp_path).opened():
+        (tmp_path / "tables").mkdir()
+        with pytest.raises(UserError, match="another run is at work"), RunFolder(tmp_path).opened():
+            pass
+        assert (tmp_path / "tables").exists(), "the one who was refused has touched nothing"
+    with RunFolder(tmp_path).opened():
+        pass
 
 
 def test_write_atomically_replaces_the_whole_file(tmp_path: Path) -> None:
