@@ -14,6 +14,7 @@ from metaalign_data.teacher.budget import Budget
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.settings import TeacherSettings
+from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_stack
 
 
@@ -28,7 +29,7 @@ class Session:
         judge = client if recipe.judge == recipe.teacher else make_client(recipe.judge)
         self.clients: tuple[Client, ...] = (client,) if judge is client else (client, judge)
         self.teacher_model, self.judge_model = client.model, judge.model
-        self.simulated = recipe.teacher.is_simulated or recipe.judge.is_simulated
+        self.simulated = MODEL in (client.model, judge.model)  # embedded or behind a server: it keeps its name
         self.teacher = self._stack(client, recipe.teacher, library)
         self.judge = self.teacher if judge is client else self._stack(judge, recipe.judge, library)
 

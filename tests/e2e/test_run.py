@@ -147,6 +147,7 @@ def test_a_budget_stops_with_code_3_and_goes_on_when_it_is_raised(slow_server: s
     recipe = recipe_for(slow_server, tmp_path)
     free = metaalign_data("run", recipe, "--out", "free", cwd=tmp_path).check()
     assert "cost" in free.out
+    assert manifest(tmp_path / "free")["simulated"], "the simulated teacher keeps its name behind a server"
     stopped = metaalign_data("run", recipe, "--out", "run", "--set", "budget.calls=30", cwd=tmp_path)
     assert stopped.code == 3
     assert manifest(tmp_path / "run")["state"] == "budget_reached"
