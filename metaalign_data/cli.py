@@ -1,4 +1,4 @@
-"""The command line: parse, call, print; the one place that catches UserError.
+"""The command line: parse, call, print; the one place that catches the errors of this package.
 
 Nothing heavy is imported before a command is chosen, so that --help answers at once.
 """
@@ -118,14 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         handler = getattr(import_module(f"metaalign_data.commands.{module}"), function)
         code: int = handler(args)
-    except UserError as e:
+    except MetaalignError as e:
         if args.json:
             print(json.dumps({"error": str(e)}, ensure_ascii=False))
         print(f"error: {e}" if "\n" not in str(e) else str(e), file=sys.stderr)
-        return 2
-    except MetaalignError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(e, UserError) else 1
     except KeyboardInterrupt:
         return 130
     return code

@@ -19,6 +19,7 @@ from metaalign_data.recipe import Recipe
 from metaalign_data.records import SUBSETS
 
 ERR = Console(stderr=True)
+PREVIEWED_ROWS = 10
 
 
 def load(args: argparse.Namespace) -> Recipe:
@@ -27,15 +28,7 @@ def load(args: argparse.Namespace) -> Recipe:
 
 def run(args: argparse.Namespace) -> int:
     result = api.run(load(args), out=args.out, limit=args.limit, simulate=args.simulate, progress=True)
-    if args.json:
-        print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))
-        return api.EXIT_CODE[result.state]
-    if args.verbose:
-        _reasons(result.manifest)
-    if result.state == "done" and args.show:
-        show(result.pairs(), args.show)
-    _summary(result)
-    return api.EXIT_CODE[result.state]
+    return _told(result, as_json=args.json, rows=args.show or 0, reasons=args.verbose)
 
 
 def preview(args: argparse.Namespace) -> int:
@@ -49,14 +42,7 @@ def preview(args: argparse.Namespace) -> int:
         simulate=args.simulate,
         progress=True,
     )
-    if args.json:
-        print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))
-        return api.EXIT_CODE[result.state]
-    if result.state == "done":
-        show(result.pairs(), 10)
-    _reasons(result.manifest)
-    _summary(result)
-    return api.EXIT_CODE[result.state]
+    return _told(result, as_json=args.json, rows=PREVIEWED_ROWS, reasons=True)
 
 
 def status(args: argparse.Namespace) -> int:
@@ -70,6 +56,19 @@ def status(args: argparse.Namespace) -> int:
     console.print(Text(_cost(manifest)))
     _reasons(manifest, console)
     return 0
+
+
+def _told(result: api.RunResult, *, as_json: bool, rows: int, reasons: bool) -> int:
+    """Print how a run ended, and return its exit code."""
+    if as_json:
+        print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))
+        return api.EXIT_CODE[result.state]
+    if reasons:
+        _reasons(result.manifest)
+    if result.state == "done":
+        show(result.pairs(), rows)
+    _summary(result)
+    return api.EXIT_CODE[result.state]
 
 
 def _verdict(manifest: dict[str, Any]) -> str:

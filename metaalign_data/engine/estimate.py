@@ -1,7 +1,8 @@
 """What a run will ask and cost, from a sample that the simulated teacher answers: nothing is sent anywhere.
 
 Calls and prompt tokens come from the real stages and prompts. Completion tokens cannot be known: the expected ones are
-as long as the simulated teacher's answers, the highest are `max_tokens` for each call, which no run exceeds.
+as long as the simulated teacher's answers, the highest are `max_tokens` for each call. A teacher that answers with
+malformed JSON is asked again, which comes on top; the budget holds all the same.
 """
 
 import asyncio

@@ -37,13 +37,17 @@ class Session:
         return build_stack(client, settings, ledger=self.ledger, budget=self.budget, meter=self.meter, library=library)
 
     async def probe(self) -> None:
-        """Find out what each server honours, once in the life of a ledger."""
+        """Find out what each server honours, once in the life of a ledger.
+
+        Raises TeacherError where a server is out of reach or refuses everything.
+        """
         for client in self.clients:
             name = f"probe:{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
-                facts = await client.probe()  # raises TeacherError where the server is out of reach
-                await self.ledger.put_fact(name, facts)
+                facts = await client.probe()
+                if facts:  # else nothing was found out: the next run tries again
+                    await self.ledger.put_fact(name, facts)
             client.remember(facts)
             if facts:
                 self.facts[client.model] = facts

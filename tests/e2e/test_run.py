@@ -220,4 +220,6 @@ def test_a_mistake_in_a_recipe_is_told_with_its_line_and_code_2(tmp_path: Path) 
     assert done.code == 2
     assert "recipe.yaml:2: unknown key 'sede'; did you mean 'seed'?" in done.err
     assert "recipe.yaml:5: stages: unknown stage 'jugde'; did you mean 'judge'?" in done.err
+    told = metaalign_data("validate", "recipe.yaml", "--json", cwd=tmp_path)
+    assert json.loads(told.out)["error"].splitlines() == done.err.splitlines()
     assert "Traceback" not in done.err

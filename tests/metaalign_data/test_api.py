@@ -1,6 +1,7 @@
 """The library's `run`, as Python callers use it."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,11 @@ def test_what_a_server_honours_is_asked_once_in_the_life_of_a_run(tmp_path: Path
     assert first["server_honours"] == again["server_honours"]
     assert first["server_honours"]["mock-model"]["structured_output"] == "json_object"
     assert "mock-model: the server does not honour json_schema" in first["notices"]
+
+
+def test_a_server_of_which_nothing_was_found_out_is_tried_again(tmp_path: Path) -> None:
+    with mock_openai(always_500_if="told you about JSON yesterday") as server:
+        given = recipe(teacher={"model": "mock-model", "base_url": server.base_url})
+        assert run(given, out=tmp_path / "run").manifest["server_honours"] == {}
+        server.faults = replace(server.faults, always_500_if="")
+        assert run(given, out=tmp_path / "run").manifest["server_honours"]["mock-model"]["logprobs"]
