@@ -23,6 +23,7 @@ from metaalign_data.answers import ANSWERS
 from metaalign_data.chat import FROZEN, ChatRequest, Message
 from metaalign_data.errors import UserError, did_you_mean
 from metaalign_data.resources import bundled
+from metaalign_data.taxonomy import Taxonomy
 
 Role = Literal["system", "user", "assistant"]
 
@@ -121,30 +122,6 @@ def load_prompt(path: Path) -> Prompt:
 
 def _role(name: str) -> Role:
     return next(role for role in get_args(Role) if role == name)
-
-
-class Value(BaseModel):
-    """One way to be on a dimension. `meaning` says what an answer does, addressed to the one who writes it."""
-
-    model_config = FROZEN
-    name: str
-    meaning: str
-
-
-class Dimension(BaseModel):
-    """Values of one dimension contrast: no answer has two of them."""
-
-    model_config = FROZEN
-    name: str
-    values: tuple[Value, ...] = Field(min_length=2)
-
-
-class Taxonomy(BaseModel):
-    model_config = FROZEN
-    id: str
-    styles: tuple[str, ...] = Field(min_length=1)
-    """Voices in which preferences are written down."""
-    dimensions: tuple[Dimension, ...] = Field(min_length=1)
 
 
 class Policy(BaseModel):

@@ -25,8 +25,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import polars as pl
 
 from metaalign_data.chat import ChatRequest
-from metaalign_data.prompting import PriorityMatrix, Taxonomy
+from metaalign_data.prompting import PriorityMatrix
 from metaalign_data.records import Record
+from metaalign_data.taxonomy import Taxonomy
 from metaalign_data.teacher.base import Teacher
 
 In = TypeVar("In", bound=Record, contravariant=True)

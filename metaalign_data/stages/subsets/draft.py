@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from metaalign_data.prompting import Taxonomy, Value
 from metaalign_data.records import Kind, RejectedBecause, Subset
+from metaalign_data.taxonomy import Taxonomy, Value
 
 
 @dataclass(frozen=True)

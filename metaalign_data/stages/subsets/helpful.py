@@ -3,8 +3,9 @@
 from random import Random
 from typing import Literal
 
-from metaalign_data.prompting import PriorityMatrix, Taxonomy, Value
+from metaalign_data.prompting import PriorityMatrix
 from metaalign_data.stages.subsets.draft import Draft, DraftSide, Wish, draw_contrast, draw_kind
+from metaalign_data.taxonomy import Taxonomy, Value
 
 PROVIDER_SHARE = 0.25
 """Of explicit preferences, how many the provider has: a model has to find them in either tier."""

@@ -2,8 +2,9 @@
 
 from random import Random
 
-from metaalign_data.prompting import PriorityMatrix, Taxonomy
+from metaalign_data.prompting import PriorityMatrix
 from metaalign_data.stages.subsets.draft import Draft, DraftSide, Wish, draw_contrast, draw_kind
+from metaalign_data.taxonomy import Taxonomy
 
 
 def draft(taxonomy: Taxonomy, matrix: PriorityMatrix, explicit: float, rng: Random) -> Draft:

@@ -5,6 +5,7 @@ Loaded on first use from the YAML files beside this module; their heads say what
 
 import hashlib
 from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, Field
 from metaalign_data.chat import FROZEN
 from metaalign_data.teacher.simulated.phrases import Lexicon, content_words, fixed_parts, squash, telling_parts
 
-_FILES = ("dimensions", "topics", "people")
+_FOLDER = Path(__file__).parent
 _MIN_FIXED_WORDS = 3
 
 Texts = tuple[str, ...]
@@ -272,18 +273,21 @@ def _stances(topic: Topic) -> list[Stance]:
     return opinions + shared
 
 
-def _read(name: str) -> bytes:
-    return Path(__file__).with_name(f"{name}.yaml").read_bytes()
+def _files() -> list[Path]:
+    return [*sorted((_FOLDER / "dimensions").glob("*.yaml")), _FOLDER / "topics.yaml", _FOLDER / "people.yaml"]
 
 
 @cache
 def world_digest() -> str:
     """Hash of all that the simulated teacher knows."""
-    return hashlib.sha256(b"\0".join(map(_read, _FILES))).hexdigest()[:16]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in _files())).hexdigest()[:16]
 
 
 @cache
 def world() -> World:
     """The world, read once in the life of the process."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
-    return World.model_validate({name: yaml.load(_read(name), Loader=loader) for name in _FILES})  # noqa: S506
+    *dimensions, topics, people = (yaml.load(path.read_bytes(), Loader=loader) for path in _files())  # noqa: S506
+    return World.model_validate(
+        {"dimensions": list(chain.from_iterable(dimensions)), "topics": topics, "people": people}
+    )
