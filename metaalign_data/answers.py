@@ -16,28 +16,80 @@ class PreferenceText(Answer):
     text: Text
 
 
-class ConsensusQuestion(Answer):
-    """A question with one answer that nearly everyone shares, and somebody whose background departs from it."""
+class Turn(Answer):
+    user: Text
+    assistant: Text
 
+
+class Dialogue(Answer):
+    """Earlier turns of a chat, the first ones first."""
+
+    turns: Annotated[tuple[Turn, ...], Field(min_length=1, max_length=4)]
+
+
+class SharedQuestion(Answer):
     question: Text
     consensus: Text
-    background: Text
     personal_view: Text
+
+
+class ConsensusQuestions(Answer):
+    """Somebody whose background departs from what nearly everyone shares, and questions on which it does."""
+
+    background: Text
+    questions: Annotated[tuple[SharedQuestion, ...], Field(min_length=1, max_length=5)]
 
 
 class Persona(Answer):
     background: Text
     stance: Text
-    answer: Text
 
 
-class OpinionQuestion(Answer):
-    """An open question and two people whose backgrounds imply different answers to it."""
+class OpenQuestion(Answer):
+    """An open question; `first` and `second` are what the two people would want to hear."""
+
+    question: Text
+    first: Text
+    second: Text
+
+
+class OpinionQuestions(Answer):
+    """Two people whose backgrounds imply different answers to each of the questions."""
 
     subject: Text
-    question: Text
     first: Persona
     second: Persona
+    questions: Annotated[tuple[OpenQuestion, ...], Field(min_length=1, max_length=5)]
+
+
+class Implicitness(Answer):
+    """Whether a text states a preference in so many words."""
+
+    reason: Text
+    stated: bool
+
+
+class Inference(Answer):
+    """Which option, from 1, a text lets a reader infer; 0 for none."""
+
+    reason: Text
+    option: Annotated[int, Field(ge=0)]
+
+
+class Explanation(Answer):
+    """A preference under which a response is the better one: its value, what it asks an answer to do, its wording."""
+
+    value: Text
+    meaning: Text
+    text: Text
+
+
+class PairExplanation(Answer):
+    """Contrasting preferences of one dimension: under `first` response A is the better one, under `second` B."""
+
+    dimension: Text
+    first: Explanation
+    second: Explanation
 
 
 class PairwiseVerdict(Answer):
@@ -50,5 +102,15 @@ class PairwiseVerdict(Answer):
 
 
 ANSWERS: dict[str, type[BaseModel]] = {
-    model.__name__: model for model in (PreferenceText, ConsensusQuestion, OpinionQuestion, PairwiseVerdict)
+    model.__name__: model
+    for model in (
+        PreferenceText,
+        Dialogue,
+        ConsensusQuestions,
+        OpinionQuestions,
+        Implicitness,
+        Inference,
+        PairExplanation,
+        PairwiseVerdict,
+    )
 }

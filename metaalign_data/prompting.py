@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError
 
 from metaalign_data.answers import ANSWERS
 from metaalign_data.chat import FROZEN, ChatRequest, Message
 from metaalign_data.errors import UserError, did_you_mean
+from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.resources import bundled
 from metaalign_data.taxonomy import Taxonomy
 
@@ -122,32 +123,6 @@ def load_prompt(path: Path) -> Prompt:
 
 def _role(name: str) -> Role:
     return next(role for role in get_args(Role) if role == name)
-
-
-class Policy(BaseModel):
-    """A provider's word on conflicts: who wins, in several wordings."""
-
-    model_config = FROZEN
-    name: str
-    winner: Literal["provider", "user"]
-    wordings: tuple[str, ...] = Field(min_length=1)
-
-
-class PriorityMatrix(BaseModel):
-    """Policies for conflicts between a provider's rule and a user's wish, and the wordings of the consensus axis."""
-
-    model_config = FROZEN
-    id: str
-    policies: tuple[Policy, ...] = Field(min_length=2)
-    consensus_first: tuple[str, ...] = Field(min_length=1)
-    background_first: tuple[str, ...] = Field(min_length=1)
-    neutral: tuple[str, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _either_can_win(self) -> Self:
-        if {policy.winner for policy in self.policies} != {"provider", "user"}:
-            raise ValueError("policies: one that the provider wins and one that the user wins are needed")
-        return self
 
 
 Y = TypeVar("Y", Taxonomy, PriorityMatrix)

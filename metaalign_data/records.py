@@ -21,7 +21,21 @@ from metaalign_data.chat import FROZEN, Message
 Subset = Literal["priority", "helpful", "consensus", "diverse_opinion"]
 SUBSETS: tuple[Subset, ...] = typing.get_args(Subset)
 Kind = Literal["explicit", "implicit"]
-RejectedBecause = Literal["contrasting_preference", "losing_side", "against_consensus", "other_background"]
+Form = Literal["statement", "background", "writing", "dialogue"]
+"""How a preference is told: stated, or to be inferred from who the user is, how they write, or earlier turns."""
+Placement = Literal["system_info", "user_info", "both", "history"]
+Source = Literal["side", "generic", "ignores", "weaker", "given"]
+"""Whose a response is: written for a side, without the meta-prompt, heedless of it, by a weaker model; or brought in."""
+RejectedBecause = Literal[
+    "contrasting_preference",
+    "ignores_preference",
+    "losing_side",
+    "generic_answer",
+    "weaker_model",
+    "against_consensus",
+    "other_background",
+    "judged_worse",
+]
 Split = Literal["train", "test", "test_unseen_preferences", "test_unseen_queries_and_preferences"]
 SPLITS: tuple[Split, ...] = typing.get_args(Split)
 
@@ -62,18 +76,42 @@ class Record(BaseModel):
 
 
 class Query(Record):
-    """A user's question. `key` is the source's own id of the row, or the hash of its text."""
+    """A user's question. `key` is the source's own id of the row, or the hash of its text.
+
+    The rest is how the run comes to it, and no part of its id: `kind` of query by the taxonomy, `ordinal` among the
+    queries of that kind (None where nobody counts), `round` of a run that goes round its queries until its target is
+    met, and the `subsets` to make of it (empty: drawn by their shares).
+    """
 
     key: str
     text: str = Field(min_length=1)
     source: str
+    harmful: bool = False
+    kind: str = "general"
+    ordinal: int | None = None
+    round: int = 0
+    subsets: tuple[Subset, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        return digest(type(self).__name__, self.key, self.text, self.source)
+
+
+class AnsweredQuery(Record):
+    """A query that comes with responses, and perhaps with a meta-prompt. Of a labelled pair the chosen one is first."""
+
+    query: Query
+    responses: tuple[str, ...] = Field(min_length=2)
+    system_info: str = ""
+    user_info: str = ""
 
 
 class Preference(Record):
-    """One preference as it was written. `dimension` and `value` name its cell of the taxonomy."""
+    """One preference as it was written. `dimension` and `value` name its cell of the taxonomy, several joined by +."""
 
     text: str = Field(min_length=1)
     kind: Kind
+    form: Form
     dimension: str
     value: str
 
@@ -81,34 +119,50 @@ class Preference(Record):
 class Side(BaseModel):
     """One meta-prompt of a scenario and what should win under it.
 
-    `target` tells the writer of this side's response what it has to do. No judge and no reader of the dataset sees
-    it. `rejected_because` says why the other side's response loses here.
+    `history` are turns before the query. `target` tells the writer of this side's response what it has to do. No judge
+    and no reader of the dataset sees it. `rejected_because` says why the other side's response loses here. `user` is
+    the profile that the preference belongs to, `matrix_cell` the cell of the priority matrix, as risk/policy/user.
     """
 
     model_config = FROZEN
     system_info: str
     user_info: str
+    history: tuple[Message, ...] = ()
     preference: Preference
+    placement: Placement
     target: str
     rejected_because: RejectedBecause
+    user: str | None = None
+    matrix_cell: str | None = None
 
 
 class Scenario(Record):
-    """A query under two contrasting meta-prompts; the two responses change order between them."""
+    """A query under contrasting meta-prompts; the responses change order between them.
+
+    Of two sides each wants what the other does not. `twins` are the same two wishes told the other way, stated or
+    implied. There is one side where the meta-prompt came with the responses.
+    """
 
     subset: Subset
     query: Query
     question: str = Field(min_length=1)
     """What is asked: the query's own text, or a question on its subject that suits the subset."""
-    sides: tuple[Side, Side]
+    sides: tuple[Side, ...] = Field(min_length=1, max_length=2)
+    twins: tuple[Side, ...] = Field(default=(), max_length=2)
     prompt_versions: tuple[str, ...] = ()
+
+    @property
+    def all_sides(self) -> tuple[Side, ...]:
+        """The sides, then their twins: side i wants what the response written for side i % 2 does."""
+        return (*self.sides, *self.twins)
 
 
 class Response(BaseModel):
-    """An answer written for side `side` (0 or 1) of its scenario."""
+    """An answer. `side` (0 or 1) is the one that it was written for, None where it was written for none."""
 
     model_config = FROZEN
-    side: int = Field(ge=0, le=1)
+    side: int | None = Field(ge=0, le=1)
+    source: Source = "side"
     text: str = Field(min_length=1)
     model: str
 
@@ -132,13 +186,13 @@ class Vote(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Responses `a` and `b` (indexes into the set) judged under the meta-prompt of side `side`.
+    """Responses `a` and `b` (indexes into the set) judged under the meta-prompt of side `side` of `all_sides`.
 
-    `a` was written for side 0, `b` for side 1. `winner` is what enough of the votes say.
+    `a` was written for that side where any of the two was. `winner` is what enough of the votes say.
     """
 
     model_config = FROZEN
-    side: int = Field(ge=0, le=1)
+    side: int = Field(ge=0, le=3)
     a: int
     b: int
     votes: tuple[Vote, ...] = Field(min_length=1)
@@ -165,7 +219,9 @@ class Judgement(Record):
 class PreferencePair(Record):
     """One row of the published dataset."""
 
-    prompt: tuple[Message, ...] = Field(description="system message (the meta-prompt), then the user's query")
+    prompt: tuple[Message, ...] = Field(
+        description="system message (the meta-prompt), turns before the query where there are any, then the query"
+    )
     chosen: tuple[Message, ...] = Field(description="the assistant message that follows the meta-prompt")
     rejected: tuple[Message, ...] = Field(description="the assistant message that does not")
     subset: Subset = Field(description="what the row teaches: priority, helpful, consensus or diverse_opinion")
@@ -176,8 +232,12 @@ class PreferencePair(Record):
     preference: str = Field(description="the preference that decides this row, as it was written")
     preference_id: str = Field(description="id of that preference")
     preference_kind: Kind = Field(description="explicit (stated) or implicit (to be inferred)")
-    dimension: str = Field(description="taxonomy dimension of the preference")
-    value: str = Field(description="its value on that dimension")
+    preference_form: Form = Field(
+        description="statement, or what it is to be inferred from: background, a way of writing, an earlier dialogue"
+    )
+    placement: Placement = Field(description="where it stands: system_info, user_info, both, or history (earlier turns)")
+    dimension: str = Field(description="taxonomy dimension of the preference; several are joined by ' + '")
+    value: str = Field(description="its value on that dimension; several are joined by ' + '")
     rejected_because: RejectedBecause = Field(description="what the rejected response does instead")
     chosen_score: float = Field(description="mean judge score of the chosen response, 1 to 10")
     rejected_score: float = Field(description="mean judge score of the rejected response, 1 to 10")
@@ -188,14 +248,22 @@ class PreferencePair(Record):
     rejected_model: str = Field(description="model that wrote the rejected response")
     judge_model: str = Field(description="model that judged; several are joined by a comma")
     flip_id: str | None = Field(description="shared by the two rows that hold the same responses in opposite order")
+    twin_id: str | None = Field(
+        description="shared by two equal pairs whose preference is stated in one and implied in the other"
+    )
+    user_id: str | None = Field(description="profile of the person whose preference it is; null where there is none")
+    matrix_cell: str | None = Field(
+        description="cell of the priority matrix, as risk/policy/user: harmless/user_first/conflicts"
+    )
+    harmful: bool = Field(description="whether the query came from the file of harmful ones")
     prompt_versions: tuple[str, ...] = Field(description="prompt files that made the row, as name@hash")
     split: Split | None = Field(default=None, description="train, test or one of the unseen test sets")
     judgement_id: str = Field(description="id of the judgement that the row came from")
 
     @cached_property
     def id(self) -> str:
-        """Without `split` and `flip_id`: these may change when other rows come or go, the row stays itself."""
-        return digest(type(self).__name__, self.model_dump_json(exclude={"split", "flip_id"}))
+        """Without `split`, `flip_id`, `twin_id`: these may change when other rows come or go, the row stays itself."""
+        return digest(type(self).__name__, self.model_dump_json(exclude={"split", "flip_id", "twin_id"}))
 
     @property
     def parents(self) -> tuple[str, ...]:

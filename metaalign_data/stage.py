@@ -25,7 +25,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import polars as pl
 
 from metaalign_data.chat import ChatRequest
-from metaalign_data.prompting import PriorityMatrix
+from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Record
 from metaalign_data.taxonomy import Taxonomy
 from metaalign_data.teacher.base import Teacher

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from random import Random
 
 from metaalign_data.chat import ChatRequest
-from metaalign_data.prompting import Library, PriorityMatrix
+from metaalign_data.priorities import PriorityMatrix
+from metaalign_data.prompting import Library
 from metaalign_data.records import Record, digest
 from metaalign_data.taxonomy import Taxonomy
 from metaalign_data.teacher.base import Teacher

@@ -3,7 +3,7 @@
 from random import Random
 
 from metaalign_data.answers import OpinionQuestion, Persona
-from metaalign_data.prompting import PriorityMatrix
+from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Preference, Query, Scenario, Side
 
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from metaalign_data.prompting import PriorityMatrix
+from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.stages.subsets.draft import Draft, DraftSide, Wish, draw_contrast, draw_kind
 from metaalign_data.taxonomy import Taxonomy
 
