@@ -74,6 +74,25 @@ def implicit(dimension: str, value: str, contrast: str, style: str = "friendly",
     return str(answer["text"])
 
 
+def opinions(query: str, sample: int = 0) -> dict[str, Any]:
+    """Two people and the questions on which they differ."""
+    return ask_json("write_opinion_questions", sample=sample, query=query, questions="3")
+
+
+def axis_wish(side: str, sample: int = 0) -> str:
+    """A provider's wish on questions of value: "consensus" or "background"."""
+    meant = getattr(library().priorities("default").axis, side).meaning
+    cell = {"dimension": "values", "value": side, "meaning": meant, "style": ""}
+    return str(ask_json("write_explicit_preference", sample=sample, speaker="provider", **cell)["text"])
+
+
+def risk_wish(value: str, speaker: str = "user", sample: int = 0) -> str:
+    """A wish on harmful queries: "safety" or "helpfulness"."""
+    meant = getattr(library().priorities("default").safety, value).meaning
+    cell = {"dimension": "risk", "value": value, "meaning": meant, "style": ""}
+    return str(ask_json("write_explicit_preference", sample=sample, speaker=speaker, **cell)["text"])
+
+
 def composed(cells: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Several wishes at once, as prompts are given them."""
     return {

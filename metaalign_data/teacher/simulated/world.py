@@ -228,8 +228,10 @@ class World(BaseModel):
     @cached_property
     def chatter(self) -> Lexicon[bool]:
         """What is said for the sake of talking."""
-        texts = (*self.people.small_talk, *self.people.greetings, *self.people.asides, *self.people.user_intros)
-        return Lexicon((part, True) for text in texts for part in telling_parts(text, 2))
+        texts = (*self.people.small_talk, *self.people.asides, *self.people.user_intros)
+        told = (part for text in texts for part in telling_parts(text, 2))
+        greetings = (part for text in self.people.greetings for part in fixed_parts(text, 1))
+        return Lexicon((part, True) for part in (*told, *greetings))
 
     @cached_property
     def all_evidence(self) -> Texts:

@@ -119,7 +119,9 @@ def test_the_same_requests_are_struck_again_in_the_next_run():
 
 def test_latency_passes_without_blocking_others():
     slow = teacher(latency_ms=100)
-    requests = [library().prompt("write_consensus_questions").render(query=f"Why {i}?", questions="2") for i in range(20)]
+    requests = [
+        library().prompt("write_consensus_questions").render(query=f"Why {i}?", questions="2") for i in range(20)
+    ]
 
     async def all_at_once() -> float:
         start = time.perf_counter()
