@@ -174,7 +174,10 @@ class ResponseSet(Record):
 
 
 class Vote(BaseModel):
-    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first."""
+    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first.
+
+    `swapped`: b was shown first. `judge` is the place of the judge among those of the recipe, from 0.
+    """
 
     model_config = FROZEN
     winner: Literal["a", "b", "tie"]
@@ -183,6 +186,7 @@ class Vote(BaseModel):
     swapped: bool
     reason: str
     model: str
+    judge: int = Field(default=0, ge=0)
 
 
 class Comparison(BaseModel):
@@ -235,7 +239,9 @@ class PreferencePair(Record):
     preference_form: Form = Field(
         description="statement, or what it is to be inferred from: background, a way of writing, an earlier dialogue"
     )
-    placement: Placement = Field(description="where it stands: system_info, user_info, both, or history (earlier turns)")
+    placement: Placement = Field(
+        description="where it stands: system_info, user_info, both, or history (earlier turns)"
+    )
     dimension: str = Field(description="taxonomy dimension of the preference; several are joined by ' + '")
     value: str = Field(description="its value on that dimension; several are joined by ' + '")
     rejected_because: RejectedBecause = Field(description="what the rejected response does instead")
