@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations, product
+from itertools import product
 from random import Random
 from typing import NamedTuple, Self
 
@@ -10,21 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from metaalign_data.answers import PairwiseVerdict, RubricVerdict, Winner, rubric_verdict
 from metaalign_data.chat import ChatRequest
-from metaalign_data.records import Comparison, Judgement, Response, ResponseSet, Vote
+from metaalign_data.records import Comparison, Judgement, ResponseSet, Vote
 from metaalign_data.rubrics import Rubric
 from metaalign_data.stage import Context, Reject
 from metaalign_data.stages.asking import all_ended, transcript, unless_useless
+from metaalign_data.stages.matchups import Matchup, matchups
 
 MIRRORED: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
-_RIVALS = ("generic", "ignores", "weaker")
-
-
-class Matchup(NamedTuple):
-    """Responses `a` and `b` (indexes into the set), to be compared under side `side` of `all_sides`."""
-
-    side: int
-    a: int
-    b: int
 
 
 class Ballot(NamedTuple):
@@ -142,28 +134,6 @@ class Judge:
 
     def _rubric(self, ctx: Context) -> Rubric | None:
         return ctx.rubric(self.config.rubric) if self.config.rubric else None
-
-
-def matchups(row: ResponseSet) -> list[Matchup]:
-    """What to compare, side by side; `a` is the response that was written for the side where any of the two was.
-
-    A twin asks for nothing new, so its side meets no rivals. Equal texts need no judge.
-    """
-    found: list[Matchup] = []
-    responses = list(enumerate(row.responses))
-    unclaimed = [i for i, r in responses if r.source == "given" and r.side is None]
-    for side in range(len(row.scenario.all_sides)):
-        wish, is_twin = side % 2, side >= len(row.scenario.sides)
-        own = [i for i, r in responses if _written_for(r, wish)]
-        others = [i for i, r in responses if _written_for(r, 1 - wish)]
-        rivals = [i for i, r in responses if r.source in _RIVALS and r.side in (wish, None) and not is_twin]
-        found += [Matchup(side, a, b) for a, b in product(own, [*others, *rivals])]
-        found += [Matchup(side, a, b) for a, b in combinations(unclaimed, 2)]
-    return [pair for pair in found if row.responses[pair.a].text != row.responses[pair.b].text]
-
-
-def _written_for(response: Response, wish: int) -> bool:
-    return response.source in ("side", "given") and response.side == wish
 
 
 def believed(winner: Winner, score_a: float, score_b: float) -> Winner:
