@@ -188,6 +188,17 @@ async def test_a_comparison_without_half_of_its_votes_is_left_out_and_told_besid
     assert (left_out.reason, left_out.detail[:34]) == ("refused", "4 of 6 votes on 1 and 0 under side")
 
 
+async def test_a_row_is_rejected_for_its_most_frequent_reason_and_of_equals_for_a_tie() -> None:
+    def rejecting(sides: str) -> Failing:
+        inner = by_scores(lambda text, request: 5)
+        return Failing(lambda r: re.search(f"I like ({sides})", r.messages[1].content) is not None, inner)
+
+    for sides, reason in (("brief", "tie"), ("brief|thorough", "refused")):
+        (rejected,) = await stage().process(responses(), context(judge=rejecting(sides)))
+        assert isinstance(rejected, Reject)
+        assert rejected.reason == reason
+
+
 async def test_without_swapping_half_of_the_votes_are_enough() -> None:
     judge = Failing(lambda r: r.sample > 0, preferring_its_own())
     (made,) = await stage(votes=2, swap_positions=False).process(responses(), context(judge=judge))
@@ -230,8 +241,11 @@ async def test_a_twin_is_judged_under_its_own_meta_prompt() -> None:
     row = responses()
     twins = (side(0, "I read on my phone."), side(1, "I write a thorough thesis."))
     row = row.model_copy(update={"scenario": row.scenario.model_copy(update={"twins": twins})})
-    (made,) = await stage().process(row, context(judge=preferring_its_own()))
+    judge = preferring_its_own()
+    (made,) = await stage().process(row, context(judge=judge))
     assert isinstance(made, Judgement)
+    read = Counter(re.findall("<user_info>(.*)</user_info>", "".join(r.messages[1].content for r in judge.requests)))
+    assert read == {each.user_info: 2 for each in row.scenario.all_sides}
     assert [(c.side, c.a, c.b, c.winner) for c in made.comparisons] == [
         (0, 0, 1, "a"),
         (1, 1, 0, "a"),
