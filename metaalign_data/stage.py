@@ -60,6 +60,11 @@ class Context(Protocol):
         """Compares responses."""
         ...
 
+    @property
+    def weak_teacher(self) -> Teacher | None:
+        """Writes what is to lose against the teacher; None where the recipe names no such model."""
+        ...
+
     def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
         """The request that `prompt` makes of `inputs`. Raises UserError when they do not fit its front matter."""
         ...

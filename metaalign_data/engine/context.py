@@ -20,6 +20,7 @@ class StageContext:
     judge: Teacher
     seed: int
     stage: str
+    weak_teacher: Teacher | None = None
 
     def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
         return self.library.prompt(prompt).render(**inputs)

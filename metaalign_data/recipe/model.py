@@ -18,10 +18,11 @@ from metaalign_data.recipe.document import FLOAT, Document, read_document
 from metaalign_data.recipe.environment import expand, plaintext_keys
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
-from metaalign_data.recipe.settings import DatasetSettings, Name, PreferenceSettings, Shares, even_shares
+from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
 from metaalign_data.recipe.settle import settle
 from metaalign_data.recipe.teacher_block import flat, parse_block
 from metaalign_data.resources import bundled
+from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 
 TeacherBlock = Annotated[TeacherSettings, BeforeValidator(parse_block)]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
+from metaalign_data.chat import Message
 from metaalign_data.errors import TeacherError, TeacherReason, TeacherUnusable
 from metaalign_data.stage import Reject
 
@@ -35,6 +36,11 @@ async def unless_useless(work: Awaitable[T], what: str = "") -> T | Reject:
         if e.reason not in USELESS:
             raise
         return Reject(e.reason, f"{what}: {e}" if what else str(e))
+
+
+def transcript(history: Iterable[Message]) -> str:
+    """Earlier turns as a prompt shows them, a line each; "" where there are none."""
+    return "\n".join(f"{message.role.capitalize()}: {message.content}" for message in history)
 
 
 def _mildness(error: BaseException) -> int:

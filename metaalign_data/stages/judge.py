@@ -11,6 +11,7 @@ from metaalign_data.answers import PairwiseVerdict
 from metaalign_data.records import Comparison, Judgement, ResponseSet, Vote
 from metaalign_data.stage import Context, Reject
 from metaalign_data.stages.asking import all_ended, unless_useless
+from metaalign_data.stages.generate_responses import shown
 
 Winner = Literal["a", "b", "tie"]
 MIRRORED: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
@@ -41,12 +42,8 @@ class Judge:
         self.config = config
 
     async def process(self, row: ResponseSet, ctx: Context) -> Sequence[Judgement | Reject]:
-        first, second = ([i for i, r in enumerate(row.responses) if r.side == side] for side in (0, 1))
         rng = ctx.rng(row)
-        work = [
-            self._comparison(row, side, a, b, Random(rng.random()), ctx)
-            for a, b, side in product(first, second, (0, 1))
-        ]
+        work = [self._comparison(row, side, a, b, Random(rng.random()), ctx) for side, a, b in matches(row)]
         comparisons = await unless_useless(all_ended(work))
         if isinstance(comparisons, Reject):
             return [comparisons]
@@ -86,6 +83,20 @@ class Judge:
         )
 
 
+def matches(row: ResponseSet) -> list[tuple[int, int, int]]:
+    """Side, own response and rival for each comparison."""
+    sides = len(row.scenario.all_sides)
+    found = []
+    for side in range(sides):
+        for (a, own), (b, rival) in product(enumerate(row.responses), repeat=2):
+            contrasting = own.source in ("side", "given") and own.side == side % 2 and rival.source in ("side", "given")
+            if contrasting and rival.side == 1 - side % 2:
+                found.append((side, a, b))
+            elif own.source == "side" and own.side == rival.side == side and rival.source not in ("side", "given"):
+                found.append((side, a, b))
+    return found
+
+
 def believed(verdict: PairwiseVerdict) -> Winner:
     """The winner, where the scores say the same; else a tie."""
     if verdict.score_a == verdict.score_b:
@@ -104,11 +115,4 @@ def decided(votes: Sequence[Vote], min_agreement: float) -> Winner:
 
 def _shown(row: ResponseSet, side: int, first: str, second: str) -> dict[str, str]:
     """All that the judge sees."""
-    of = row.scenario.sides[side]
-    return {
-        "system_info": of.system_info,
-        "user_info": of.user_info,
-        "query": row.scenario.question,
-        "response_a": first,
-        "response_b": second,
-    }
+    return shown(row.scenario.all_sides[side], row.scenario.question) | {"response_a": first, "response_b": second}
