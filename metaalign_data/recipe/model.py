@@ -105,9 +105,10 @@ class Recipe(BaseModel):
         return settle(data).data if isinstance(data, Mapping) else data
 
     def limited(self, queries: int) -> Self:
-        """The same recipe for at most this many queries."""
+        """The same recipe for one pass over at most this many queries, whatever its target."""
         limit = min(queries, self.queries.limit or queries)
-        return self.model_copy(update={"queries": self.queries.model_copy(update={"limit": limit})})
+        limited = self.queries.model_copy(update={"limit": limit})
+        return self.model_copy(update={"queries": limited, "dataset": self.dataset.model_copy(update={"target": None})})
 
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judge, where they are not simulated already."""

@@ -29,7 +29,7 @@ class Aim:
 
 @dataclass(frozen=True)
 class Wish:
-    """A preference that the teacher is to put into words. Equal wishes are the same words; `sample` tells them apart."""
+    """A preference that the teacher is to put into words. Equal wishes are equal words; `sample` tells them apart."""
 
     speaker: Speaker
     form: Form
