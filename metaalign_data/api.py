@@ -141,9 +141,9 @@ class _Run:
 
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
-            return StageContext(self.library, session.teacher, session.judge, self.recipe.seed, stage)
+            return StageContext(self.library, session.teacher, session.judges, self.recipe.seed, stage)
 
-        window = 2 * max(self.recipe.teacher.max_concurrency, self.recipe.judge.max_concurrency)
+        window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs
         total = self.recipe.queries.limit
         if self.target:

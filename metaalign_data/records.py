@@ -181,7 +181,10 @@ class ResponseSet(Record):
 
 
 class Vote(BaseModel):
-    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first."""
+    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first.
+
+    `swapped`: b was shown first. `judge` is the place of the judge among those of the recipe, from 0.
+    """
 
     model_config = FROZEN
     winner: Literal["a", "b", "tie"]
@@ -190,6 +193,7 @@ class Vote(BaseModel):
     swapped: bool
     reason: str
     model: str
+    judge: int = Field(default=0, ge=0)
 
 
 class Comparison(BaseModel):

@@ -113,22 +113,27 @@ async def _try(recipe: Recipe, queries: Sequence[Query]) -> tuple[list[Roles], i
 
 async def _one(recipe: Recipe, query: Query, library: Library) -> tuple[Roles, int]:
     simulated = SimulatedTeacher(SimulatedTeacher.Config())
-    teacher, judge = (_Counting(Structured(simulated, library, json_attempts=1)) for _ in range(2))
+
+    def counting() -> _Counting:
+        return _Counting(Structured(simulated, library, json_attempts=1))
+
+    teacher, judges = counting(), tuple(counting() for _ in recipe.judges)
 
     def context(stage: str) -> StageContext:
-        return StageContext(library, teacher, judge, recipe.seed, stage)
+        return StageContext(library, teacher, judges, recipe.seed, stage)
 
     specs = [spec for spec in recipe.stage_specs if isinstance(spec.stage, RowStage)]
     with tempfile.TemporaryDirectory() as scratch:
         pairs = await Runner(specs, RunFolder(Path(scratch)), context, window=1).run([query])
         made = pairs.select(pl.len()).collect().item()
-    return {"teacher": teacher.load, "judge": judge.load}, made
+    return {"teacher": teacher.load} | {f"judge {i}": judge.load for i, judge in enumerate(judges)}, made
 
 
 def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure, ...]:
     rng = Random(recipe.seed)
     resampled = [rng.choices(loads, k=len(loads)) for _ in range(RESAMPLES)]
-    prices = {"teacher": recipe.teacher.known_price, "judge": recipe.judge.known_price}
+    judges = {f"judge {i}": judge.known_price for i, judge in enumerate(recipe.judges)}
+    prices = {"teacher": recipe.teacher.known_price, **judges}
 
     def scaled(parts: Iterable[int]) -> int:
         return round(sum(parts) * total / len(loads))

@@ -7,6 +7,7 @@ from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import check_source
 from metaalign_data.recipe import Recipe
+from metaalign_data.stages.judge import Judge
 
 STAND_IN = "x"
 
@@ -26,7 +27,17 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
         collect(_renders, library, name)
     collect(library.taxonomy, recipe.preferences.taxonomy)
     collect(library.priorities, recipe.preferences.priorities)
-    distinct = {s.model_dump_json(): (role, s) for role, s in (("judge", recipe.judge), ("teacher", recipe.teacher))}
+    for spec in recipe.stage_specs:
+        if isinstance(spec.stage, Judge) and spec.stage.config.rubric:
+            collect(library.rubric, spec.stage.config.rubric)
+    return [*found, *model_problems(recipe)]
+
+
+def model_problems(recipe: Recipe) -> list[str]:
+    """What stands in the way of asking teacher and judges: prices, keys, servers and models."""
+    found: list[str] = []
+    roles = [*(("judge", judge) for judge in recipe.judges), ("teacher", recipe.teacher)]
+    distinct = {settings.model_dump_json(): (role, settings) for role, settings in roles}
     for role, settings in distinct.values():
         if recipe.budget.usd is not None and settings.known_price is None:
             found.append(

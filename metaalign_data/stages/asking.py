@@ -1,7 +1,7 @@
-"""How a row stage asks: everything at once, and nothing left behind when the row ends."""
+"""How a row stage asks: everything at once, nothing left behind when the row ends, and earlier turns as text."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
 from metaalign_data.chat import Message
@@ -38,9 +38,12 @@ async def unless_useless(work: Awaitable[T], what: str = "") -> T | Reject:
         return Reject(e.reason, f"{what}: {e}" if what else str(e))
 
 
-def transcript(history: Iterable[Message]) -> str:
-    """Earlier turns as a prompt shows them, a line each; "" where there are none."""
-    return "\n".join(f"{message.role.capitalize()}: {message.content}" for message in history)
+def transcript(history: Sequence[Message]) -> str:
+    """Earlier turns as a prompt shows them, each on a line of its own; "" where there are none.
+
+    Further lines of a turn are indented, so that what somebody said cannot pose as another turn.
+    """
+    return "\n".join(f"{turn.role.capitalize()}: {turn.content.replace(chr(10), chr(10) + '  ')}" for turn in history)
 
 
 def _mildness(error: BaseException) -> int:

@@ -20,7 +20,8 @@ def side(n: int, user_info: str | None = None, system_info: str = "You are an AI
     return Side(
         system_info=system_info,
         user_info=text if user_info is None else user_info,
-        preference=Preference(text=text, kind="explicit", dimension="length", value=value),
+        preference=Preference(text=text, kind="explicit", form="statement", dimension="length", value=value),
+        placement="user_info",
         target=f"SECRET TARGET {n}",
         rejected_because="contrasting_preference",
     )

@@ -103,7 +103,7 @@ class SimulatedTeacher:
         """The answer to a prompt of this package, as its prompt wants it: text or an object; else to a plain chat."""
         given = asked.inputs
         if "response_a" in given and "response_b" in given:
-            return self._verdict(given, key)
+            return self._verdict(asked, key)
         if "meaning" in given:
             return {"text": _preference(given, rng)}
         if "query" in given and asked.names("personal_view"):
@@ -124,9 +124,9 @@ class SimulatedTeacher:
             plan = write.contrary(plan, asked.query, rng)
         return write.write_response(asked.query, plan, rng)
 
-    def _verdict(self, given: dict[str, str], key: bytes) -> dict[str, object]:
+    def _verdict(self, asked: Asked, key: bytes) -> dict[str, object]:
+        given, faults = asked.inputs, self.config.faults
         a, b = given["response_a"], given["response_b"]
-        faults = self.config.faults
         if faults.strikes("position_bias", key):
             verdict = judge.favouring(first=True)
         elif len(a) != len(b) and faults.strikes("length_bias", key):
@@ -136,12 +136,8 @@ class SimulatedTeacher:
             verdict = judge.judge(*infos, given.get("query", ""), a, b)
         if faults.strikes("judge_error", key):
             verdict = verdict.flipped()
-        return {
-            "reason": verdict.reason,
-            "score_a": verdict.score_a,
-            "score_b": verdict.score_b,
-            "winner": verdict.winner,
-        }
+        criteria = judge.criteria(asked.frame)
+        return verdict.by_criterion(criteria) if criteria else verdict.overall()
 
     def _as_json(self, asked: Asked, answer: dict[str, object], key: bytes) -> str:
         """Only what the prompt names, and JSON only where it asks for it: a prompt that forgets something shows."""
