@@ -66,6 +66,11 @@ class Context(Protocol):
         """All that the recipe names, one at least."""
         ...
 
+    @property
+    def weak_teacher(self) -> Teacher | None:
+        """Writes what is to lose against the teacher; None where the recipe names no such model."""
+        ...
+
     def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
         """The request that `prompt` makes of `inputs`. Raises UserError when they do not fit its front matter."""
         ...

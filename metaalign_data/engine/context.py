@@ -21,6 +21,7 @@ class StageContext:
     judges: tuple[Teacher, ...]
     seed: int
     stage: str
+    weak_teacher: Teacher | None = None
 
     @property
     def judge(self) -> Teacher:

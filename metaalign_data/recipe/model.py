@@ -18,10 +18,11 @@ from metaalign_data.recipe.document import FLOAT, Document, read_document
 from metaalign_data.recipe.environment import expand, plaintext_keys
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
-from metaalign_data.recipe.settings import DatasetSettings, Name, PreferenceSettings, Shares, even_shares
+from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
 from metaalign_data.recipe.settle import settle
 from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges
 from metaalign_data.resources import bundled
+from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 
 TeacherBlock = Annotated[TeacherSettings, BeforeValidator(parse_block)]
@@ -111,9 +112,10 @@ class Recipe(BaseModel):
         return settle(data).data if isinstance(data, Mapping) else data
 
     def limited(self, queries: int) -> Self:
-        """The same recipe for at most this many queries."""
+        """The same recipe for one pass over at most this many queries, whatever its target."""
         limit = min(queries, self.queries.limit or queries)
-        return self.model_copy(update={"queries": self.queries.model_copy(update={"limit": limit})})
+        limited = self.queries.model_copy(update={"limit": limit})
+        return self.model_copy(update={"queries": limited, "dataset": self.dataset.model_copy(update={"target": None})})
 
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judges, where they are not simulated already.

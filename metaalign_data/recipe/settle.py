@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from metaalign_data.recipe.chain import SAMPLER
 from metaalign_data.recipe.flaws import Flaw, Path
-from metaalign_data.recipe.settings import PreferenceSettings
 from metaalign_data.recipe.teacher_block import flat, inherited
 from metaalign_data.registry import BUILT_IN
+from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import TeacherSettings
 
 
