@@ -77,9 +77,7 @@ def figures(votes: pl.DataFrame) -> Figures:
         "decided": won.height / outcomes.height if outcomes.height else None,
         "agreement": won["agreement"].mean(),
         "all": biases(votes),
-        "judges": [
-            {"judge": judge, "model": model, **biases(own)} for (judge, model), own in sorted(by_judge.items())
-        ],
+        "judges": [{"judge": judge, "model": model, **biases(own)} for (judge, model), own in sorted(by_judge.items())],
         "kappa_judges": _kappa_judges(votes),
     }
 
