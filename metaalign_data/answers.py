@@ -1,11 +1,13 @@
 """What a teacher or judge is asked to answer with, where a prompt's `output` names it."""
 
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Score = Annotated[int, Field(ge=1, le=10)]
+Winner = Literal["a", "b", "tie"]
 
 
 class Answer(BaseModel):
@@ -98,7 +100,46 @@ class PairwiseVerdict(Answer):
     reason: Text
     score_a: Score
     score_b: Score
-    winner: Literal["a", "b", "tie"]
+    winner: Winner
+
+
+class CriterionScores(Answer):
+    """Scores of both responses on one criterion."""
+
+    name: str
+    reason: Text
+    score_a: Score
+    score_b: Score
+
+
+class RubricVerdict(Answer):
+    """The same with a score for each criterion; `rubric_verdict` makes the model of one rubric."""
+
+    criteria: tuple[CriterionScores, ...]
+    winner: Winner
+
+
+@cache
+def rubric_verdict(names: tuple[str, ...]) -> type[RubricVerdict]:
+    """A RubricVerdict that has to score each of these criteria once, in any order."""
+
+    def complete(scores: tuple[CriterionScores, ...]) -> tuple[CriterionScores, ...]:
+        if missing := [name for name in names if name not in {each.name for each in scores}]:
+            raise ValueError(f"no scores for {', '.join(missing)}")
+        return scores
+
+    name: Any = Annotated[Literal[names], BeforeValidator(_as_name)]
+    scores: Any = create_model("CriterionScores", __base__=CriterionScores, name=(name, ...))
+    all_of_them = Annotated[
+        tuple[scores, ...], Field(min_length=len(names), max_length=len(names)), AfterValidator(complete)
+    ]
+    made: type[RubricVerdict] = create_model("RubricVerdict", __base__=RubricVerdict, criteria=(all_of_them, ...))
+    return made
+
+
+def _as_name(written: object) -> object:
+    """ "Following" for "following": a model spells names as it likes."""
+    return written.strip().lower().replace(" ", "_") if isinstance(written, str) else written
 
 
 ANSWERS: dict[str, type[BaseModel]] = {

@@ -6,7 +6,7 @@ import hashlib
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from metaalign_data.dataset.export import write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
+from metaalign_data.engine.feed import Feed
 from metaalign_data.engine.flow import Stopped
 from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, software, write_manifest
@@ -25,11 +26,13 @@ from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
 from metaalign_data.engine.session import Session, open_session
+from metaalign_data.engine.target import Target, with_cut
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
-from metaalign_data.queries import read_queries
-from metaalign_data.recipe import Recipe
+from metaalign_data.queries import BadRow, read_queries
+from metaalign_data.recipe import Recipe, StageSpec
+from metaalign_data.records import Query
 
 Rows = dict[str, dict[str, int]]
 """Number of rows by config and split."""
@@ -110,13 +113,17 @@ class _Run:
 
     def __init__(self, recipe: Recipe, folder: RunFolder, library: Library, ledger: Path) -> None:
         self.recipe, self.folder, self.library, self.ledger = recipe, folder, library, ledger
+        self.feed = Feed(recipe, library)
+        pairs = recipe.dataset.target
+        self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
     async def run(self, *, show: bool) -> RunResult:
         async with open_session(self.recipe, self.ledger, self.library) as session:
             runner = self._runner(session)
-            shown = showing(Progress(runner, session.meter)) if show else contextlib.nullcontext()
+            told = self.target.told if self.target else None
+            shown = showing(Progress(runner, session.meter, told)) if show else contextlib.nullcontext()
             notes = asyncio.create_task(self._keep_noting(runner, session))
             try:
                 with stop_on_signals(session):
@@ -134,16 +141,27 @@ class _Run:
 
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
-            return StageContext(self.library, session.teacher, session.judge, self.recipe.seed, stage)
+            models = session.teacher, session.judges
+            return StageContext(self.library, *models, self.recipe.seed, stage, session.weak_teacher)
 
-        window = 2 * max(self.recipe.teacher.max_concurrency, self.recipe.judge.max_concurrency)
-        return Runner(
-            self.recipe.stage_specs, self.folder, context, window=window, rows_total=self.recipe.queries.limit
-        )
+        window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
+        specs: Sequence[StageSpec] = self.recipe.stage_specs
+        total = self.recipe.queries.limit
+        if self.target:
+            specs, total = with_cut(specs, self.target.quotas), None
+        return Runner(specs, self.folder, context, window=window, rows_total=total)
+
+    def _queries(self) -> Iterator[Query | BadRow]:
+        return read_queries(self.recipe.queries, self.recipe.folder)
+
+    async def _rows(self, runner: Runner) -> pl.LazyFrame:
+        if self.target:
+            return await runner.run(self.target.next_round({}) or (), self.target.next_round)
+        return await runner.run(self.feed.pass_over(self._queries()))
 
     async def _to_the_end(self, runner: Runner, session: Session) -> tuple[State, str, Rows | None]:
         try:
-            pairs = await runner.run(read_queries(self.recipe.queries, self.recipe.folder))
+            pairs = await self._rows(runner)
         except BudgetReached as e:
             return "budget_reached", f"{e}; raise the budget and run the same recipe again to go on", None
         except Stopped:
@@ -162,7 +180,7 @@ class _Run:
         if frame.is_empty():
             return "failed", "no pair came out: " + biggest_losses(runner), None
         rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session))
-        return "done", done_sentence(runner, frame.height), rows
+        return "done", done_sentence(runner, frame.height, self.target), rows
 
     def _facts(self, runner: Runner, session: Session) -> DatasetFacts:
         recipe, totals = self.recipe, session.ledger.totals()
@@ -213,6 +231,14 @@ class _Run:
                 "started_at": self.started_at.isoformat(timespec="seconds"),
                 "seconds": round(time.monotonic() - self.clock_s, 3),
             },
+            "target": self.target
+            and {
+                "pairs": self.target.pairs,
+                "missing": self.target.missing,
+                "candidates": self.target.candidates,
+                "max_candidates": self.target.max_candidates,
+                "rounds": self.target.rounds,
+            },
             "dataset": dataset,
             "versions": software(),
         }
@@ -246,9 +272,12 @@ def stop_on_signals(session: Session) -> Iterator[None]:
             loop.remove_signal_handler(signum)
 
 
-def done_sentence(runner: Runner, pairs: int) -> str:
+def done_sentence(runner: Runner, pairs: int, target: Target | None = None) -> str:
     failed = sum(c.failed for c in runner.counts.values())
     tail = f"; {failed} rows failed (failures.parquet): {_frequent(runner, 'failed')}" if failed else ""
+    if target and target.missing:
+        lack = ", ".join(f"{n} {subset}" for subset, n in target.missing.items())
+        tail = f"; short of the target of {target.pairs}: {lack} are missing after {target.candidates} candidates{tail}"
     return f"{pairs} pairs{tail}"
 
 

@@ -11,7 +11,13 @@ NONE = "none"
 Risk = Literal["harmless", "harmful"]
 Standing = Literal["conflicts", "agrees", "silent", "alone"]
 Winner = Literal["provider", "user", "safety", "helpfulness"]
-_WINNERS: dict[Risk, set[Winner]] = {"harmless": {"provider", "user"}, "harmful": {"safety", "helpfulness"}}
+_WINNERS: dict[Risk, set[Winner]] = {"harmless": {"provider", "user"}, "harmful": {"safety", "helpfulness", "user"}}
+_MIRRORED: dict[Standing, Standing] = {
+    "conflicts": "agrees",
+    "agrees": "conflicts",
+    "silent": "silent",
+    "alone": "alone",
+}
 
 
 class Policy(BaseModel):
@@ -58,7 +64,7 @@ class Axis(BaseModel):
 
 
 class PriorityMatrix(BaseModel):
-    """Cells of the matrix, and the wordings of a provider; prompts/priorities/default.yaml says what each field means."""
+    """Cells and wordings; prompts/priorities/default.yaml says what each field means."""
 
     model_config = FROZEN
     id: str
@@ -88,6 +94,12 @@ class PriorityMatrix(BaseModel):
         return tuple(cell for cell in self.cells if cell.risk == risk)
 
     def opposite(self, cell: MatrixCell) -> tuple[MatrixCell, ...]:
-        """Cells that differ in policy alone and have another winner, those that name a policy first."""
-        found = [c for c in self.cells if (c.risk, c.user) == (cell.risk, cell.user) and c.winner != cell.winner]
+        """Cells in which the same rule and wish meet and the other side wins; those that name a policy come first.
+
+        For a harmful query the policy is the rule: with the other one the same wish agrees where it had conflicted.
+        """
+        if cell.risk == "harmless" and cell.user != "conflicts":
+            return ()
+        user = cell.user if cell.risk == "harmless" else _MIRRORED[cell.user]
+        found = [c for c in self.of_risk(cell.risk) if c.user == user and c.winner != cell.winner]
         return tuple(sorted(found, key=lambda c: c.policy == NONE))

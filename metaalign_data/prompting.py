@@ -24,6 +24,7 @@ from metaalign_data.chat import FROZEN, ChatRequest, Message
 from metaalign_data.errors import UserError, did_you_mean
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.resources import bundled
+from metaalign_data.rubrics import Rubric
 from metaalign_data.taxonomy import Taxonomy
 
 Role = Literal["system", "user", "assistant"]
@@ -125,11 +126,11 @@ def _role(name: str) -> Role:
     return next(role for role in get_args(Role) if role == name)
 
 
-Y = TypeVar("Y", Taxonomy, PriorityMatrix)
+Y = TypeVar("Y", Taxonomy, PriorityMatrix, Rubric)
 
 
 class Library:
-    """Prompts, taxonomies and matrices by name: from the recipe's own `prompts/` folder first, then bundled."""
+    """Prompts, taxonomies, matrices, rubrics by name: from the recipe's own `prompts/` folder first, then bundled."""
 
     def __init__(self, overrides: Sequence[Path] = ()) -> None:
         self.folders = (*overrides, bundled("prompts"))
@@ -152,6 +153,9 @@ class Library:
 
     def priorities(self, name: str) -> PriorityMatrix:
         return self._yaml("priorities", name, PriorityMatrix)
+
+    def rubric(self, name: str) -> Rubric:
+        return self._yaml("rubrics", name, Rubric)
 
     def meta_prompt(self, system_info: str, user_info: str) -> str:
         """The system message of a row; "" when both parts are empty."""

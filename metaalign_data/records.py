@@ -25,7 +25,7 @@ Form = Literal["statement", "background", "writing", "dialogue"]
 """How a preference is told: stated, or to be inferred from who the user is, how they write, or earlier turns."""
 Placement = Literal["system_info", "user_info", "both", "history"]
 Source = Literal["side", "generic", "ignores", "weaker", "given"]
-"""Whose a response is: written for a side, without the meta-prompt, heedless of it, by a weaker model; or brought in."""
+"""How a response came about: for a side, without the meta-prompt, heedless of it, by a weaker model; or brought in."""
 RejectedBecause = Literal[
     "contrasting_preference",
     "ignores_preference",
@@ -75,12 +75,19 @@ class Record(BaseModel):
         return tuple(value.id for name in type(self).model_fields if isinstance(value := getattr(self, name), Record))
 
 
+class Slot(BaseModel):
+    """A scenario that is to be made of a query: the `ordinal`-th of its subset, counted where the engine plans it."""
+
+    model_config = FROZEN
+    subset: Subset
+    ordinal: int = Field(ge=0)
+
+
 class Query(Record):
     """A user's question. `key` is the source's own id of the row, or the hash of its text.
 
-    The rest is how the run comes to it, and no part of its id: `kind` of query by the taxonomy, `ordinal` among the
-    queries of that kind (None where nobody counts), `round` of a run that goes round its queries until its target is
-    met, and the `subsets` to make of it (empty: drawn by their shares).
+    `kind` is the kind of query by the taxonomy; `slots` are the scenarios that this pass over it is to make, none where
+    the stage is to draw them. Neither is part of its id.
     """
 
     key: str
@@ -88,9 +95,7 @@ class Query(Record):
     source: str
     harmful: bool = False
     kind: str = "general"
-    ordinal: int | None = None
-    round: int = 0
-    subsets: tuple[Subset, ...] = ()
+    slots: tuple[Slot, ...] = ()
 
     @cached_property
     def id(self) -> str:
@@ -120,8 +125,9 @@ class Side(BaseModel):
     """One meta-prompt of a scenario and what should win under it.
 
     `history` are turns before the query. `target` tells the writer of this side's response what it has to do. No judge
-    and no reader of the dataset sees it. `rejected_because` says why the other side's response loses here. `user` is
-    the profile that the preference belongs to, `matrix_cell` the cell of the priority matrix, as risk/policy/user.
+    and no reader of the dataset sees it; `rival_target` is the task of the one that loses here, where no other side
+    wants it. `rejected_because` says why it loses. `user` is the profile of the one who speaks in User Info,
+    `matrix_cell` the cell of the priority matrix, as risk/policy/user.
     """
 
     model_config = FROZEN
@@ -131,6 +137,7 @@ class Side(BaseModel):
     preference: Preference
     placement: Placement
     target: str
+    rival_target: str = ""
     rejected_because: RejectedBecause
     user: str | None = None
     matrix_cell: str | None = None
@@ -140,7 +147,7 @@ class Scenario(Record):
     """A query under contrasting meta-prompts; the responses change order between them.
 
     Of two sides each wants what the other does not. `twins` are the same two wishes told the other way, stated or
-    implied. There is one side where the meta-prompt came with the responses.
+    implied. There is one side where nothing reverses it, or the meta-prompt came with the responses.
     """
 
     subset: Subset
@@ -174,7 +181,10 @@ class ResponseSet(Record):
 
 
 class Vote(BaseModel):
-    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first."""
+    """One verdict. Scores, 1 to 10, belong to responses `a` and `b` of the comparison, whatever was shown first.
+
+    `swapped`: b was shown first. `judge` is the place of the judge among those of the recipe, from 0.
+    """
 
     model_config = FROZEN
     winner: Literal["a", "b", "tie"]
@@ -183,6 +193,7 @@ class Vote(BaseModel):
     swapped: bool
     reason: str
     model: str
+    judge: int = Field(default=0, ge=0)
 
 
 class Comparison(BaseModel):
@@ -208,6 +219,12 @@ class Comparison(BaseModel):
         """Mean scores of `a` and `b` over the votes, 1 to 10."""
         n = len(self.votes)
         return sum(v.score_a for v in self.votes) / n, sum(v.score_b for v in self.votes) / n
+
+    @property
+    def margin(self) -> float:
+        """Mean score of `a` less that of `b`, -9 to 9."""
+        a, b = self.scores
+        return a - b
 
 
 class Judgement(Record):
@@ -235,7 +252,9 @@ class PreferencePair(Record):
     preference_form: Form = Field(
         description="statement, or what it is to be inferred from: background, a way of writing, an earlier dialogue"
     )
-    placement: Placement = Field(description="where it stands: system_info, user_info, both, or history (earlier turns)")
+    placement: Placement = Field(
+        description="where it stands: system_info, user_info, both, or history (earlier turns)"
+    )
     dimension: str = Field(description="taxonomy dimension of the preference; several are joined by ' + '")
     value: str = Field(description="its value on that dimension; several are joined by ' + '")
     rejected_because: RejectedBecause = Field(description="what the rejected response does instead")
@@ -251,7 +270,9 @@ class PreferencePair(Record):
     twin_id: str | None = Field(
         description="shared by two equal pairs whose preference is stated in one and implied in the other"
     )
-    user_id: str | None = Field(description="profile of the person whose preference it is; null where there is none")
+    user_id: str | None = Field(
+        description="profile of the user who speaks in the meta-prompt; null where there is none"
+    )
     matrix_cell: str | None = Field(
         description="cell of the priority matrix, as risk/policy/user: harmless/user_first/conflicts"
     )

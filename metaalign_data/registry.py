@@ -27,6 +27,7 @@ Kind = Literal["stage", "teacher"]
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "stage": {
         "sample_preferences": "metaalign_data.stages.sample_preferences:SamplePreferences",
+        "check_preferences": "metaalign_data.stages.check_preferences:CheckPreferences",
         "generate_responses": "metaalign_data.stages.generate_responses:GenerateResponses",
         "judge": "metaalign_data.stages.judge:Judge",
         "pair": "metaalign_data.stages.pair:Pair",

@@ -27,6 +27,7 @@ import polars as pl
 from metaalign_data.chat import ChatRequest
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Record
+from metaalign_data.rubrics import Rubric
 from metaalign_data.taxonomy import Taxonomy
 from metaalign_data.teacher.base import Teacher
 
@@ -57,7 +58,17 @@ class Context(Protocol):
 
     @property
     def judge(self) -> Teacher:
-        """Compares responses."""
+        """Compares responses; the first one where there are several."""
+        ...
+
+    @property
+    def judges(self) -> Sequence[Teacher]:
+        """All that the recipe names, one at least."""
+        ...
+
+    @property
+    def weak_teacher(self) -> Teacher | None:
+        """Writes what is to lose against the teacher; None where the recipe names no such model."""
         ...
 
     def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
@@ -70,6 +81,10 @@ class Context(Protocol):
 
     def priorities(self, name: str) -> PriorityMatrix:
         """prompts/priorities/NAME.yaml."""
+        ...
+
+    def rubric(self, name: str) -> Rubric:
+        """prompts/rubrics/NAME.yaml."""
         ...
 
     def meta_prompt(self, system_info: str, user_info: str) -> str:

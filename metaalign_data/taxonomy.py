@@ -62,6 +62,8 @@ class Taxonomy(BaseModel):
     id: str
     styles: tuple[str, ...] = Field(min_length=1)
     """Voices in which preferences are written down."""
+    people: tuple[str, ...] = ("a user",)
+    """Who the users with a profile are, such as "a night nurse who keeps bees"."""
     query_kinds: tuple[QueryKind, ...] = ()
     dimensions: tuple[Dimension, ...] = Field(min_length=1)
     contradictions: tuple[tuple[str, str], ...] = ()

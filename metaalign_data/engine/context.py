@@ -7,6 +7,7 @@ from metaalign_data.chat import ChatRequest
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.prompting import Library
 from metaalign_data.records import Record, digest
+from metaalign_data.rubrics import Rubric
 from metaalign_data.taxonomy import Taxonomy
 from metaalign_data.teacher.base import Teacher
 
@@ -17,9 +18,14 @@ class StageContext:
 
     library: Library
     teacher: Teacher
-    judge: Teacher
+    judges: tuple[Teacher, ...]
     seed: int
     stage: str
+    weak_teacher: Teacher | None = None
+
+    @property
+    def judge(self) -> Teacher:
+        return self.judges[0]
 
     def render(self, prompt: str, /, **inputs: object) -> ChatRequest:
         return self.library.prompt(prompt).render(**inputs)
@@ -29,6 +35,9 @@ class StageContext:
 
     def priorities(self, name: str) -> PriorityMatrix:
         return self.library.priorities(name)
+
+    def rubric(self, name: str) -> Rubric:
+        return self.library.rubric(name)
 
     def meta_prompt(self, system_info: str, user_info: str) -> str:
         return self.library.meta_prompt(system_info, user_info)

@@ -11,12 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import polars as pl
+
 from metaalign_data.chat import ChatRequest, Completion, Usage
 from metaalign_data.engine.context import StageContext
+from metaalign_data.engine.feed import Feed
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.run import Runner
 from metaalign_data.engine.wiring import library_of
@@ -93,33 +97,47 @@ def estimate(recipe: Recipe, *, sample: int = 20) -> Estimate:
     total = len(queries) + sum(isinstance(row, Query) for row in rows)
     if not queries:
         raise UserError("no usable query to estimate from", where=str(recipe.queries.source))
-    loads = asyncio.run(_try(recipe, queries))
+    loads, pairs = asyncio.run(_try(recipe, queries))
+    if recipe.dataset.target and pairs:  # the queries are gone round until there are so many
+        total = ceil(recipe.dataset.target * len(queries) / pairs)
     return Estimate(total, len(queries), _figures(recipe, loads, total))
 
 
-async def _try(recipe: Recipe, queries: Sequence[Query]) -> list[Roles]:
-    """What each query makes the recipe's row stages ask, by role."""
+async def _try(recipe: Recipe, queries: Sequence[Query]) -> tuple[list[Roles], int]:
+    """What each query makes the recipe's row stages ask, by role, and the pairs that come of them."""
     library = library_of(recipe)
-    return [await _one(recipe, query, library) for query in queries]
+    fed = [row for row in Feed(recipe, library).pass_over(queries) if isinstance(row, Query)]
+    tried = [await _one(recipe, query, library) for query in fed]
+    return [roles for roles, _ in tried], sum(pairs for _, pairs in tried)
 
 
-async def _one(recipe: Recipe, query: Query, library: Library) -> Roles:
+async def _one(recipe: Recipe, query: Query, library: Library) -> tuple[Roles, int]:
     simulated = SimulatedTeacher(SimulatedTeacher.Config())
-    teacher, judge = (_Counting(Structured(simulated, library, json_attempts=1)) for _ in range(2))
+
+    def counting() -> _Counting:
+        return _Counting(Structured(simulated, library, json_attempts=1))
+
+    teacher, judges = counting(), tuple(counting() for _ in recipe.judges)
+    weak = counting() if recipe.weak_teacher else None
 
     def context(stage: str) -> StageContext:
-        return StageContext(library, teacher, judge, recipe.seed, stage)
+        return StageContext(library, teacher, judges, recipe.seed, stage, weak)
 
     specs = [spec for spec in recipe.stage_specs if isinstance(spec.stage, RowStage)]
     with tempfile.TemporaryDirectory() as scratch:
-        await Runner(specs, RunFolder(Path(scratch)), context, window=1).run([query])
-    return {"teacher": teacher.load, "judge": judge.load}
+        pairs = await Runner(specs, RunFolder(Path(scratch)), context, window=1).run([query])
+        made = pairs.select(pl.len()).collect().item()
+    loads = {"teacher": teacher.load} | {f"judge {i}": judge.load for i, judge in enumerate(judges)}
+    return loads | ({"weak teacher": weak.load} if weak else {}), made
 
 
 def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure, ...]:
     rng = Random(recipe.seed)
     resampled = [rng.choices(loads, k=len(loads)) for _ in range(RESAMPLES)]
-    prices = {"teacher": recipe.teacher.known_price, "judge": recipe.judge.known_price}
+    judges = {f"judge {i}": judge.known_price for i, judge in enumerate(recipe.judges)}
+    prices = {"teacher": recipe.teacher.known_price, **judges}
+    if recipe.weak_teacher:
+        prices["weak teacher"] = recipe.weak_teacher.known_price
 
     def scaled(parts: Iterable[int]) -> int:
         return round(sum(parts) * total / len(loads))

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -27,10 +27,10 @@ class Watched(Protocol):
 
 
 class Progress:
-    """Renders the state of a run. `meter` counts the requests of teacher and judge together."""
+    """Renders the state of a run. `meter` counts the requests of all models; `target` says how far the target is."""
 
-    def __init__(self, watched: Watched, meter: Meter) -> None:
-        self.watched, self.meter = watched, meter
+    def __init__(self, watched: Watched, meter: Meter, target: Callable[[], str] | None = None) -> None:
+        self.watched, self.meter, self.target = watched, meter, target
         self.started_s = time.monotonic()
 
     def line(self) -> str:
@@ -54,6 +54,7 @@ class Progress:
     def _traffic(self) -> str:
         m, elapsed_s = self.meter, max(time.monotonic() - self.started_s, 1e-9)
         parts = [
+            *([self.target()] if self.target else []),
             f"{m.asked:,} asked, {m.asked / elapsed_s:.1f}/s",
             f"{m.replayed:,} from the ledger",
             f"{m.in_flight} in flight",

@@ -3,20 +3,22 @@
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts
 from metaalign_data.engine.flow import STOPS, Ended, Flow
 from metaalign_data.engine.folder import FAILURES, REJECTS, Parts, RunFolder, batches
-from metaalign_data.engine.plan import RowStep, TableStep, segments
+from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
+from metaalign_data.engine.target import CUT
 from metaalign_data.errors import UserError
 from metaalign_data.queries import BadRow
 from metaalign_data.recipe import StageSpec
-from metaalign_data.records import Query, Record, from_frame, schema, to_dict
+from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
 from metaalign_data.stage import Context
 
+NextRound = Callable[[Mapping[Subset, int]], Iterable[Query | BadRow] | None]
 QUERIES = "queries"
 """The name under which the source of the queries is counted, beside those of the stages."""
 
@@ -44,21 +46,26 @@ class Runner:
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
 
-    async def run(self, queries: Iterable[Query | BadRow]) -> pl.LazyFrame:
+    async def run(self, queries: Iterable[Query | BadRow], more: NextRound | None = None) -> pl.LazyFrame:
         """All rows of the last stage. Raises BudgetReached, TeacherUnusable or Stopped when it had to end early.
 
+        `more` gives further queries, by the number of rows of each subset that have passed so far, until it gives None.
         However it ends, what has become of the rows so far is on disk.
         """
         source: Iterator[Record] = self._good(queries)
         record: type[Record] = Query
         last = QUERIES
+        plan = segments(self.specs)
         try:
-            for segment in segments(self.specs):
+            for i, segment in enumerate(plan):
                 if isinstance(segment, TableStep):
                     self._run_table(segment, last, record)
                     last = segment.name
                 else:
-                    await self._run_rows(segment, source, count=last == QUERIES)
+                    tables = [Parts(self.folder.tables / step.name, schema(step.gives)) for step in segment]
+                    await self._run_rows(segment, source, tables, count=last == QUERIES)
+                    while last == QUERIES and more and (again := more(self._passed(segment[-1], plan[i + 1 :]))):
+                        await self._run_rows(segment, self._good(again), tables, count=True)
                     last, record = segment[-1].name, segment[-1].gives
                 source = self._rows(last, record)
         finally:
@@ -81,10 +88,22 @@ class Runner:
         for batch in batches(self.folder.table(stage)):
             yield from from_frame(batch, record)
 
-    async def _run_rows(self, steps: tuple[RowStep, ...], source: Iterator[Record], *, count: bool) -> None:
+    def _passed(self, step: RowStep, later: Sequence[Segment]) -> dict[Subset, int]:
+        """Rows of each subset that the table stages up to the cut let pass, of all that the step has made so far."""
+        table = self.folder.table(step.name)
+        for segment in later:
+            if not isinstance(segment, TableStep) or segment.name == CUT:
+                break
+            table = segment.stage.transform(table, self.contexts[segment.name])
+            if "reject_reason" in table.collect_schema():
+                table = table.filter(pl.col("reject_reason").is_null()).drop("reject_reason", "reject_detail")
+        return dict(table.group_by("subset").len().collect().iter_rows())
+
+    async def _run_rows(
+        self, steps: tuple[RowStep, ...], source: Iterator[Record], tables: Sequence[Parts], *, count: bool
+    ) -> None:
         """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
         flow = Flow(steps, self.contexts, self.counts)
-        tables = [Parts(self.folder.tables / step.name, schema(step.gives)) for step in steps]
         work: deque[asyncio.Task[Ended]] = deque()
         stop: BaseException | None = None
 

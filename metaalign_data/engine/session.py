@@ -1,4 +1,4 @@
-"""Teacher and judge of one run, with the ledger, the budget and the layers around them."""
+"""Teacher and judges of one run, with the ledger, the budget and the layers around them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,16 +25,29 @@ class Session:
         self.ledger, self.meter = ledger, Meter()
         self.budget = Budget(recipe.budget, ledger.totals())
         self.facts: dict[str, Any] = {}
-        client = make_client(recipe.teacher)
-        judge = client if recipe.judge == recipe.teacher else make_client(recipe.judge)
-        self.clients: tuple[Client, ...] = (client,) if judge is client else (client, judge)
-        self.teacher_model, self.judge_model = client.model, judge.model
-        self.simulated = MODEL in (client.model, judge.model)  # embedded or behind a server: it keeps its name
-        self.teacher = self._stack(client, recipe.teacher, library)
-        self.judge = self.teacher if judge is client else self._stack(judge, recipe.judge, library)
+        self._made: list[tuple[TeacherSettings, Client, Teacher]] = []
+        client, self.teacher = self._asking(recipe.teacher, library)
+        judges = [self._asking(judge, library) for judge in recipe.judges]
+        self.judges = tuple(judge for _, judge in judges)
+        self.weak_teacher = self._asking(recipe.weak_teacher, library)[1] if recipe.weak_teacher else None
+        self.clients: tuple[Client, ...] = tuple(made for _, made, _ in self._made)
+        self.teacher_model = client.model
+        self.judge_model = ", ".join(dict.fromkeys(judge.model for judge, _ in judges))
+        self.simulated = MODEL in {
+            made.model for made in self.clients
+        }  # embedded or behind a server: it keeps its name
 
-    def _stack(self, client: Client, settings: TeacherSettings, library: Library) -> Teacher:
-        return build_stack(client, settings, ledger=self.ledger, budget=self.budget, meter=self.meter, library=library)
+    def _asking(self, settings: TeacherSettings, library: Library) -> tuple[Client, Teacher]:
+        """Client and stack of these settings; the same ones for equal settings, so that their limits hold together."""
+        for known, client, teacher in self._made:
+            if known == settings:
+                return client, teacher
+        client = make_client(settings)
+        teacher = build_stack(
+            client, settings, ledger=self.ledger, budget=self.budget, meter=self.meter, library=library
+        )
+        self._made.append((settings, client, teacher))
+        return client, teacher
 
     async def probe(self) -> None:
         """Find out what each server honours, once in the life of a ledger.

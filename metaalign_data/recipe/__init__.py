@@ -3,6 +3,6 @@
 from metaalign_data.recipe.chain import StageSpec
 from metaalign_data.recipe.model import Recipe
 from metaalign_data.recipe.overrides import parse_overrides
-from metaalign_data.recipe.settings import DatasetSettings, PreferenceSettings
+from metaalign_data.recipe.settings import DatasetSettings
 
-__all__ = ["DatasetSettings", "PreferenceSettings", "Recipe", "StageSpec", "parse_overrides"]
+__all__ = ["DatasetSettings", "Recipe", "StageSpec", "parse_overrides"]

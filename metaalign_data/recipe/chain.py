@@ -16,7 +16,15 @@ from metaalign_data.recipe.flaws import Flaw, Path, flaws_of, reject, shown_valu
 from metaalign_data.registry import BUILT_IN, config_of, load_object, make_stage, stage_class, stage_types
 from metaalign_data.stage import Stage
 
-DEFAULT_CHAIN = tuple(BUILT_IN["stage"])
+DEFAULT_CHAIN = (
+    "sample_preferences",
+    "check_preferences",
+    "generate_responses",
+    "judge",
+    "pair",
+    "dedup",
+    "split",
+)
 SAMPLER = "sample_preferences"
 """The stage whose settings also stand at the top of a recipe, as `preferences:` and `subsets:`."""
 

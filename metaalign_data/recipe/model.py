@@ -18,27 +18,33 @@ from metaalign_data.recipe.document import FLOAT, Document, read_document
 from metaalign_data.recipe.environment import expand, plaintext_keys
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
-from metaalign_data.recipe.settings import DatasetSettings, Name, PreferenceSettings, Shares, even_shares
+from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
 from metaalign_data.recipe.settle import settle
-from metaalign_data.recipe.teacher_block import flat, parse_block
+from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges
 from metaalign_data.resources import bundled
+from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 
 TeacherBlock = Annotated[TeacherSettings, BeforeValidator(parse_block)]
+WEAKNESS = 0.7
+"""How often the simulated weak teacher gets it wrong."""
+JudgeBlocks = Annotated[tuple[TeacherSettings, ...], BeforeValidator(parse_judges)]
 
 
 class Recipe(BaseModel):
     """Everything that determines a dataset, checked: settings with their defaults, stages that fit one another.
 
-    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. Keys that
-    `judge` leaves out are the teacher's, except a price when the model, and a key when the server is another one.
+    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. `judge`
+    is one block or a list of them, `weak_teacher` writes responses that are to lose. Keys that these leave out are the
+    teacher's, except a price when the model, and a key when the server is another one.
     """
 
     model_config = FROZEN
     name: Name
     seed: int = 0
     teacher: TeacherBlock
-    judge: TeacherBlock
+    judges: JudgeBlocks = Field(alias="judge")
+    weak_teacher: TeacherBlock | None = None
     budget: BudgetSettings = BudgetSettings()
     queries: QuerySettings
     subsets: Shares = Field(default_factory=even_shares)
@@ -52,6 +58,11 @@ class Recipe(BaseModel):
     _folder: FilePath = PrivateAttr(default=FilePath())
     _templates: dict[Path, tuple[str, Any]] = PrivateAttr(default_factory=dict)
     """Texts with ${VAR}, and the values that they stood for."""
+
+    @property
+    def judge(self) -> TeacherSettings:
+        """The first of the judges."""
+        return self.judges[0]
 
     @property
     def folder(self) -> FilePath:
@@ -104,15 +115,25 @@ class Recipe(BaseModel):
         return settle(data).data if isinstance(data, Mapping) else data
 
     def limited(self, queries: int) -> Self:
-        """The same recipe for at most this many queries."""
+        """The same recipe for one pass over at most this many queries, whatever its target."""
         limit = min(queries, self.queries.limit or queries)
-        return self.model_copy(update={"queries": self.queries.model_copy(update={"limit": limit})})
+        limited = self.queries.model_copy(update={"limit": limit})
+        return self.model_copy(update={"queries": limited, "dataset": self.dataset.model_copy(update={"target": None})})
 
     def simulated(self) -> Self:
-        """The same recipe with the simulated teacher and judge, where they are not simulated already."""
-        stand_in = parse_block({"provider": "simulated"})
-        roles = {"teacher": self.teacher, "judge": self.judge}
-        return self.model_copy(update={role: stand_in for role, s in roles.items() if not s.is_simulated})
+        """The same recipe with the simulated teacher and judges, where they are not simulated already.
+
+        Judges have seeds of their own: those that stand in for several make up their own minds.
+        """
+
+        def stand_in(settings: TeacherSettings, seed: int) -> TeacherSettings:
+            return settings if settings.is_simulated else parse_block({"provider": "simulated", "seed": seed})
+
+        judges = tuple(stand_in(judge, seed) for seed, judge in enumerate(self.judges))
+        weak = self.weak_teacher
+        if weak and not weak.is_simulated:
+            weak = parse_block({"provider": "simulated", "faults": {"wrong_answer": WEAKNESS}})
+        return self.model_copy(update={"teacher": stand_in(self.teacher, 0), "judges": judges, "weak_teacher": weak})
 
     def dump(self) -> str:
         """The recipe as YAML with every default written out and ${VAR} as it was; `load` gives the same recipe.
@@ -123,14 +144,16 @@ class Recipe(BaseModel):
         for path, (template, value) in self._templates.items():
             if value is not None and _at(data, path) == value:
                 _at(data, path[:-1])[path[-1]] = template
-        if self.judge == self.teacher:
+        if self.judges == (self.teacher,):
             del data["judge"]
         return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     def _plain(self) -> dict[str, Any]:
         """What a file would hold."""
-        data = self.model_dump(exclude={"teacher", "judge", "stage_specs"})
-        data["teacher"], data["judge"] = flat(self.teacher), flat(self.judge)
+        data = self.model_dump(exclude={"teacher", "judges", "weak_teacher", "stage_specs"})
+        judges = [flat(judge) for judge in self.judges]
+        data["teacher"], data["judge"] = flat(self.teacher), judges if len(judges) > 1 else judges[0]
+        data["weak_teacher"] = self.weak_teacher and flat(self.weak_teacher)
         data["stages"] = [dump_entry(spec) for spec in self.stage_specs]
         order = [field.alias or name for name, field in type(self).model_fields.items()]
         return {key: _as_written(data[key]) for key in order}

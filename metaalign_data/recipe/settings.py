@@ -1,18 +1,15 @@
 """Blocks of a recipe that nothing but the recipe defines."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from metaalign_data.chat import FROZEN
 from metaalign_data.records import SUBSETS, Subset
+from metaalign_data.stages.sampling.settings import TOLERANCE, Share
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_TOLERANCE = 1e-6
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 def _file_name(name: str) -> str:
@@ -22,7 +19,7 @@ def _file_name(name: str) -> str:
 
 
 def _whole(shares: dict[Subset, float]) -> dict[Subset, float]:
-    if abs(sum(shares.values()) - 1) > _TOLERANCE:
+    if abs(sum(shares.values()) - 1) > TOLERANCE:
         raise ValueError(f"the shares must sum to 1, they sum to {sum(shares.values()):g}")
     return shares
 
@@ -35,33 +32,6 @@ def even_shares() -> dict[Subset, float]:
     return dict.fromkeys(SUBSETS, 1 / len(SUBSETS))
 
 
-class PreferenceSettings(BaseModel):
-    """What `sample_preferences` draws. Of `explicit` and `implicit` one is enough: they sum to 1."""
-
-    model_config = FROZEN
-    per_query: int = Field(default=3, ge=1, description="scenarios for each query")
-    explicit: Share = Field(default=0.5, description="share of preferences that are stated")
-    implicit: Share = Field(default=0.5, description="share of preferences that have to be inferred")
-    taxonomy: str = Field(default="default", description="prompts/taxonomies/NAME.yaml")
-    priorities: str = Field(default="default", description="prompts/priorities/NAME.yaml")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complement(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            for given, other in (("explicit", "implicit"), ("implicit", "explicit")):
-                share = data.get(given)
-                if other not in data and isinstance(share, int | float) and 0 <= share <= 1:
-                    return {**data, other: round(1 - share, 9)}
-        return data
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> Self:
-        if abs(self.explicit + self.implicit - 1) > _TOLERANCE:
-            raise ValueError(f"explicit and implicit must sum to 1, they sum to {self.explicit + self.implicit:g}")
-        return self
-
-
 class DatasetSettings(BaseModel):
     """What the dataset's card says of it."""
 
@@ -69,3 +39,7 @@ class DatasetSettings(BaseModel):
     license: str | None = Field(default=None, description="identifier as the Hub spells it, such as cc-by-4.0")
     language: tuple[str, ...] = Field(default=("en",), description="language codes")
     pretty_name: str | None = Field(default=None, description="title; null takes the recipe's name")
+    target: int | None = Field(default=None, ge=1, description="pairs to make, in the subsets' shares; null: one pass")
+    max_candidates: int | None = Field(
+        default=None, ge=1, description="scenarios at most on the way to the target; null: five for each pair"
+    )

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from metaalign_data.recipe.chain import SAMPLER
 from metaalign_data.recipe.flaws import Flaw, Path
-from metaalign_data.recipe.settings import PreferenceSettings
 from metaalign_data.recipe.teacher_block import flat, inherited
 from metaalign_data.registry import BUILT_IN
+from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import TeacherSettings
 
 
@@ -34,6 +34,7 @@ def settle(data: Mapping[str, Any]) -> Settled:
     """The same recipe without shorthands. Settling twice changes nothing."""
     settled = Settled(dict(data))
     _settle_judge(settled)
+    _settle_weak_teacher(settled)
     _settle_preferences(settled)
     return settled
 
@@ -41,6 +42,9 @@ def settle(data: Mapping[str, Any]) -> Settled:
 def _settle_judge(settled: Settled) -> None:
     data = settled.data
     teacher, judge = data.get("teacher"), data.get("judge")
+    if isinstance(judge, list | tuple) and len(judge) == 1:
+        data["judge"] = judge = judge[0]
+        settled.origins["judge",] = ("judge", 0)
     if judge is None:
         settled.origins["judge",] = ("teacher",)
         data.pop("judge", None)
@@ -49,10 +53,29 @@ def _settle_judge(settled: Settled) -> None:
         return
     if isinstance(teacher, TeacherSettings):
         teacher = flat(teacher)
-    if isinstance(teacher, Mapping) and isinstance(judge, Mapping):
-        keys = inherited(teacher, judge)
-        data["judge"] = {**{key: teacher[key] for key in keys}, **judge}
-        settled.origins.update({("judge", key): ("teacher", key) for key in keys})
+    if not isinstance(teacher, Mapping):
+        return
+    if isinstance(judge, list | tuple):
+        data["judge"] = [_with_teachers_keys(settled, each, teacher, ("judge", i)) for i, each in enumerate(judge)]
+    else:
+        data["judge"] = _with_teachers_keys(settled, judge, teacher, ("judge",))
+
+
+def _settle_weak_teacher(settled: Settled) -> None:
+    teacher, weak = settled.data.get("teacher"), settled.data.get("weak_teacher")
+    if isinstance(teacher, TeacherSettings):
+        teacher = flat(teacher)
+    if isinstance(teacher, Mapping) and weak is not None:
+        settled.data["weak_teacher"] = _with_teachers_keys(settled, weak, teacher, ("weak_teacher",))
+
+
+def _with_teachers_keys(settled: Settled, judge: object, teacher: Mapping[str, Any], path: Path) -> object:
+    """The block of a judge, written out; as it is where it is none."""
+    if not isinstance(judge, Mapping):
+        return judge
+    keys = inherited(teacher, judge)
+    settled.origins.update({(*path, key): ("teacher", key) for key in keys})
+    return {**{key: teacher[key] for key in keys}, **judge}
 
 
 def _settle_preferences(settled: Settled) -> None:

@@ -1,4 +1,4 @@
-"""`teacher:` and `judge:`: the keys that all providers share and the provider's own, flat in one block."""
+"""`teacher:`, `judge:` and the like: the keys that all providers share and the provider's own, flat in one block."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -28,6 +28,28 @@ def parse_block(value: object) -> TeacherSettings:
     if flaws or settings is None or options is None:
         reject(flaws)
     return settings.model_copy(update={"options": options.model_dump(mode="json")})
+
+
+def parse_judges(value: object) -> tuple[TeacherSettings, ...]:
+    """A pydantic validator: one block, or a list of blocks, each a judge of its own."""
+    if not isinstance(value, list | tuple):
+        return (parse_block(value),)
+    judges: list[TeacherSettings] = []
+    flaws: list[Flaw] = []
+    for i, block in enumerate(value):
+        try:
+            judge = parse_block(block)
+        except ValidationError as e:
+            flaws.extend(flaw.under((i,)) for flaw in flaws_of(e, TeacherSettings))
+            continue
+        if judge in judges:
+            flaws.append(
+                Flaw((i,), "is the same judge as one before; for more of its verdicts raise the stage's votes")
+            )
+        judges.append(judge)
+    if flaws or not value:
+        reject(flaws or [Flaw((), "must have at least one judge")])
+    return tuple(judges)
 
 
 def flat(settings: TeacherSettings) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""How a row stage asks: everything at once, and nothing left behind when the row ends."""
+"""How a row stage asks: everything at once, nothing left behind when the row ends, and earlier turns as text."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
+from metaalign_data.chat import Message
 from metaalign_data.errors import TeacherError, TeacherReason, TeacherUnusable
 from metaalign_data.stage import Reject
 
@@ -35,6 +36,14 @@ async def unless_useless(work: Awaitable[T], what: str = "") -> T | Reject:
         if e.reason not in USELESS:
             raise
         return Reject(e.reason, f"{what}: {e}" if what else str(e))
+
+
+def transcript(history: Sequence[Message]) -> str:
+    """Earlier turns as a prompt shows them, each on a line of its own; "" where there are none.
+
+    Further lines of a turn are indented, so that what somebody said cannot pose as another turn.
+    """
+    return "\n".join(f"{turn.role.capitalize()}: {turn.content.replace(chr(10), chr(10) + '  ')}" for turn in history)
 
 
 def _mildness(error: BaseException) -> int:

@@ -1,35 +1,55 @@
 """Blind pairwise verdicts, in both orders, under the meta-prompt of each side."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import product
 from random import Random
-from typing import Literal, Self
+from typing import NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from metaalign_data.answers import PairwiseVerdict
+from metaalign_data.answers import PairwiseVerdict, RubricVerdict, Winner, rubric_verdict
+from metaalign_data.chat import ChatRequest
 from metaalign_data.records import Comparison, Judgement, ResponseSet, Vote
+from metaalign_data.rubrics import Rubric
 from metaalign_data.stage import Context, Reject
-from metaalign_data.stages.asking import all_ended, unless_useless
+from metaalign_data.stages.asking import all_ended, transcript, unless_useless
+from metaalign_data.stages.matchups import Matchup, matchups
 
-Winner = Literal["a", "b", "tie"]
 MIRRORED: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
 
 
-class Judge:
-    """Has the judge compare each response of one side with each of the other, under both meta-prompts.
+class Ballot(NamedTuple):
+    """Whom to ask for a verdict, and in which order to show the responses. `sample` tells repeats apart."""
 
-    The judge sees a meta-prompt, the question and two responses; not what they were written for. What was shown first
-    is drawn anew for each comparison, and swapped for half of its votes. A verdict whose winner has not the higher
-    score is a tie. Rejects with "tie" when no comparison is decided, and with "refused", "malformed", "length", "empty"
-    or "bad_request" when a verdict is of no use.
+    judge: int
+    swapped: bool
+    sample: int
+
+
+class Judge:
+    """Has the judges compare responses under the meta-prompt of each side, blind and in both orders.
+
+    A response that was written for a side is compared with those that do what the other side wants, and with its rivals
+    (generic, heedless, by a weaker model); responses that were brought in for no side, each with each. A judge sees a
+    meta-prompt, the question and two responses; not what they were written for. What was shown first is drawn anew for
+    each comparison, and swapped for half of each judge's votes. A verdict whose winner has not the higher score is a
+    tie.
+
+    Votes of no use are left out, and so is a comparison with fewer than half of its votes or, with `swap_positions`,
+    with votes in one order only: that is a Reject beside the Judgement. Rejects with "tie" when no comparison is
+    decided, with "refused", "malformed", "length", "empty" or "bad_request" when that is the more frequent reason, and
+    with "nothing_to_compare" when no two responses differ.
     """
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        votes: int = Field(default=2, ge=1, description="verdicts for each comparison, linear cost")
+        votes: int = Field(default=2, ge=1, description="verdicts of each judge on each comparison, linear cost")
         swap_positions: bool = Field(default=True, description="show half of them the responses in the other order")
         min_agreement: float = Field(default=1.0, gt=0.5, le=1.0, description="share of votes that decides; else a tie")
+        rubric: str | None = Field(
+            default=None, description="prompts/rubrics/NAME.yaml: a score for each criterion; null: one overall score"
+        )
 
         @model_validator(mode="after")
         def _half_can_be_swapped(self) -> Self:
@@ -41,57 +61,87 @@ class Judge:
         self.config = config
 
     async def process(self, row: ResponseSet, ctx: Context) -> Sequence[Judgement | Reject]:
-        first, second = ([i for i, r in enumerate(row.responses) if r.side == side] for side in (0, 1))
+        planned = matchups(row)
+        if not planned:
+            return [Reject("nothing_to_compare", f"{len(row.responses)} responses, no two that differ face each other")]
         rng = ctx.rng(row)
-        work = [
-            self._comparison(row, side, a, b, Random(rng.random()), ctx)
-            for a, b, side in product(first, second, (0, 1))
-        ]
-        comparisons = await unless_useless(all_ended(work))
-        if isinstance(comparisons, Reject):
-            return [comparisons]
+        outcomes = await all_ended(self.compare(row, each, Random(rng.random()), ctx) for each in planned)
+        left_out = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
+        comparisons = [outcome for outcome in outcomes if isinstance(outcome, Comparison)]
         if all(comparison.winner == "tie" for comparison in comparisons):
-            return [Reject("tie", f"{len(comparisons)} comparisons, none decided")]
-        version = ctx.render("judge_pairwise", **_shown(row, 0, "", "")).prompt
-        return [Judgement(responses=row, comparisons=tuple(comparisons), prompt_versions=(version,))]
+            ties = [Reject("tie", f"{len(comparisons)} comparisons, none decided")] * len(comparisons)
+            return [_most_frequent([*ties, *left_out])]
+        version = self._request(row, planned[0], Ballot(0, swapped=False, sample=0), ctx).prompt
+        return [Judgement(responses=row, comparisons=tuple(comparisons), prompt_versions=(version,)), *left_out]
 
-    async def _comparison(self, row: ResponseSet, side: int, a: int, b: int, rng: Random, ctx: Context) -> Comparison:
-        b_first = rng.random() < 0.5
-        orders = [b_first ^ (self.config.swap_positions and bool(k % 2)) for k in range(self.config.votes)]
-        samples = [k // 2 if self.config.swap_positions else k for k in range(self.config.votes)]
-        votes = await all_ended(
-            self._vote(row, side, (a, b), swapped, k, ctx) for swapped, k in zip(orders, samples, strict=True)
-        )
-        return Comparison(side=side, a=a, b=b, votes=tuple(votes), winner=decided(votes, self.config.min_agreement))
+    async def compare(self, row: ResponseSet, pair: Matchup, rng: Random, ctx: Context) -> Comparison | Reject:
+        """All votes on one pair, and what they decide; a Reject where too few of them are of use."""
+        ballots = self._ballots(len(ctx.judges), b_first=rng.random() < 0.5)
+        outcomes = await all_ended(unless_useless(self._vote(row, pair, ballot, ctx)) for ballot in ballots)
+        votes = [outcome for outcome in outcomes if isinstance(outcome, Vote)]
+        useless = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
+        if not self._enough(votes, len(ballots)):
+            worst = _most_frequent(useless)
+            what = (
+                f"{len(useless)} of {len(ballots)} votes on {pair.a} and {pair.b} under side {pair.side} are of no use"
+            )
+            return Reject(worst.reason, f"{what}: {worst.detail}")
+        winner = decided(votes, self.config.min_agreement)
+        return Comparison(side=pair.side, a=pair.a, b=pair.b, votes=tuple(votes), winner=winner)
 
-    async def _vote(
-        self, row: ResponseSet, side: int, pair: tuple[int, int], swapped: bool, sample: int, ctx: Context
-    ) -> Vote:
-        first, second = (row.responses[i].text for i in (reversed(pair) if swapped else pair))
-        completion = await ctx.judge.complete(
-            ctx.render("judge_pairwise", **_shown(row, side, first, second)).again(sample)
-        )
-        verdict = PairwiseVerdict.model_validate_json(completion.text)
-        winner, score_a, score_b = believed(verdict), float(verdict.score_a), float(verdict.score_b)
-        if swapped:
-            score_a, score_b = score_b, score_a
-            winner = MIRRORED[winner]
+    def _ballots(self, judges: int, *, b_first: bool) -> list[Ballot]:
+        swapping = self.config.swap_positions
+        return [
+            Ballot(judge, swapped=b_first ^ (swapping and bool(k % 2)), sample=k // 2 if swapping else k)
+            for judge, k in product(range(judges), range(self.config.votes))
+        ]
+
+    def _enough(self, votes: Sequence[Vote], asked: int) -> bool:
+        one_order = len({vote.swapped for vote in votes}) < 2
+        return 2 * len(votes) >= asked and not (self.config.swap_positions and one_order)
+
+    async def _vote(self, row: ResponseSet, pair: Matchup, ballot: Ballot, ctx: Context) -> Vote:
+        request = self._request(row, pair, ballot, ctx)
+        completion = await ctx.judges[ballot.judge].complete(request)
+        winner, score_a, score_b, reason = _read(completion.text, self._rubric(ctx))
+        if ballot.swapped:
+            winner, score_a, score_b = MIRRORED[winner], score_b, score_a
         return Vote(
             winner=winner,
             score_a=score_a,
             score_b=score_b,
-            swapped=swapped,
-            reason=verdict.reason,
+            swapped=ballot.swapped,
+            reason=reason,
             model=completion.model,
+            judge=ballot.judge,
         )
 
+    def _request(self, row: ResponseSet, pair: Matchup, ballot: Ballot, ctx: Context) -> ChatRequest:
+        """All that the judge sees."""
+        side, rubric = row.scenario.all_sides[pair.side], self._rubric(ctx)
+        first, second = (pair.b, pair.a) if ballot.swapped else (pair.a, pair.b)
+        request = ctx.render(
+            "judge_pairwise",
+            system_info=side.system_info,
+            user_info=side.user_info,
+            history=transcript(side.history),
+            query=row.scenario.question,
+            response_a=row.responses[first].text,
+            response_b=row.responses[second].text,
+            criteria=rubric.text if rubric else "",
+        ).again(ballot.sample)
+        return request.model_copy(update={"output": rubric_verdict(rubric.names)}) if rubric else request
 
-def believed(verdict: PairwiseVerdict) -> Winner:
+    def _rubric(self, ctx: Context) -> Rubric | None:
+        return ctx.rubric(self.config.rubric) if self.config.rubric else None
+
+
+def believed(winner: Winner, score_a: float, score_b: float) -> Winner:
     """The winner, where the scores say the same; else a tie."""
-    if verdict.score_a == verdict.score_b:
+    if score_a == score_b:
         return "tie"
-    higher: Winner = "a" if verdict.score_a > verdict.score_b else "b"
-    return higher if verdict.winner == higher else "tie"
+    higher: Winner = "a" if score_a > score_b else "b"
+    return higher if winner == higher else "tie"
 
 
 def decided(votes: Sequence[Vote], min_agreement: float) -> Winner:
@@ -102,13 +152,22 @@ def decided(votes: Sequence[Vote], min_agreement: float) -> Winner:
     return "tie"
 
 
-def _shown(row: ResponseSet, side: int, first: str, second: str) -> dict[str, str]:
-    """All that the judge sees."""
-    of = row.scenario.sides[side]
-    return {
-        "system_info": of.system_info,
-        "user_info": of.user_info,
-        "query": row.scenario.question,
-        "response_a": first,
-        "response_b": second,
-    }
+def _read(text: str, rubric: Rubric | None) -> tuple[Winner, float, float, str]:
+    """Winner, scores and reason of a verdict, for the responses in the order in which they were shown."""
+    if rubric is None:
+        plain = PairwiseVerdict.model_validate_json(text)
+        scores, winner, reason = (float(plain.score_a), float(plain.score_b)), plain.winner, plain.reason
+    else:
+        verdict: RubricVerdict = rubric_verdict(rubric.names).model_validate_json(text)
+        scores = (
+            rubric.mean({each.name: each.score_a for each in verdict.criteria}),
+            rubric.mean({each.name: each.score_b for each in verdict.criteria}),
+        )
+        winner, reason = verdict.winner, "; ".join(f"{each.name}: {each.reason}" for each in verdict.criteria)
+    return believed(winner, *scores), *scores, reason
+
+
+def _most_frequent(rejects: Sequence[Reject]) -> Reject:
+    """The first one with the most frequent reason."""
+    reason = Counter(reject.reason for reject in rejects).most_common(1)[0][0]
+    return next(reject for reject in rejects if reject.reason == reason)

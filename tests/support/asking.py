@@ -114,8 +114,8 @@ def respond(query: str, target: str, by: SimulatedTeacher | None = None, sample:
 
 
 def judged(system_info: str, user_info: str, query: str, a: str, b: str, **options: Any) -> dict[str, Any]:
-    infos = {"system_info": system_info, "user_info": user_info}
-    return ask_json("judge_pairwise", query=query, response_a=a, response_b=b, **infos, **{"history": ""} | options)
+    inputs = {"system_info": system_info, "user_info": user_info, "history": "", "criteria": ""}
+    return ask_json("judge_pairwise", query=query, response_a=a, response_b=b, **inputs | options)
 
 
 def cells() -> list[tuple[str, str]]:

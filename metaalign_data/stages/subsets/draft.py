@@ -1,57 +1,64 @@
 """What a subset wants written before a scenario can be put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Literal
 
-from metaalign_data.records import Kind, RejectedBecause, Subset
-from metaalign_data.taxonomy import Taxonomy, Value
+from metaalign_data.records import Placement, RejectedBecause, Subset
+from metaalign_data.stages.sampling.wishes import Contrast, Wish, implied_forms
+from metaalign_data.taxonomy import ImpliedForm, Taxonomy
 
-
-@dataclass(frozen=True)
-class Wish:
-    """A preference that the teacher is to put into words: a provider's rule, or what a user says of themselves."""
-
-    speaker: Literal["provider", "user"]
-    kind: Kind
-    dimension: str
-    value: Value
-    contrast: Value
-    style: str
+_FORM_WEIGHT: dict[ImpliedForm, int] = {"background": 3, "writing": 1, "dialogue": 1}
 
 
 @dataclass(frozen=True)
 class DraftSide:
-    """One meta-prompt to be. System Info is `frame`, then the rule; User Info is the wish; `decides` is one of them."""
+    """One meta-prompt to be. System Info is `frame`, then the rule; the wish stands in User Info, or in earlier turns.
+
+    `decides` says which of rule and wish an answer has to meet: "both" where they ask for different things.
+    """
 
     frame: str
     rule: Wish | None
     wish: Wish | None
-    decides: Wish
+    decides: Literal["rule", "wish", "both"]
+    in_history: bool = False
+    matrix_cell: str | None = None
+    user: str | None = None
+
+    @property
+    def placement(self) -> Placement:
+        """Where the preference that decides stands."""
+        if self.decides == "both":
+            return "both"
+        return "system_info" if self.decides == "rule" else "history" if self.in_history else "user_info"
+
+    @property
+    def deciding(self) -> tuple[Wish, ...]:
+        wishes = {"rule": (self.rule,), "wish": (self.wish,), "both": (self.rule, self.wish)}[self.decides]
+        return tuple(wish for wish in wishes if wish)
 
 
 @dataclass(frozen=True)
 class Draft:
-    """Two contrasting sides, made of wishes that have yet to be written."""
+    """Contrasting sides, made of wishes that have yet to be written. `twins` tell the same wishes the other way."""
 
     subset: Subset
-    sides: tuple[DraftSide, DraftSide]
+    sides: tuple[DraftSide, ...]
     rejected_because: RejectedBecause
-
-    @property
-    def wishes(self) -> tuple[Wish, ...]:
-        """Each distinct wish once: a text that stands on both sides is the same on both."""
-        found = [wish for side in self.sides for wish in (side.rule, side.wish) if wish]
-        return tuple(dict.fromkeys(found))
+    twins: tuple[DraftSide, ...] = field(default=())
+    rival_target: str = ""
 
 
-def draw_contrast(taxonomy: Taxonomy, rng: Random) -> tuple[str, Value, Value]:
-    """A dimension and two of its values."""
-    dimension = rng.choice(taxonomy.dimensions)
-    first, second = rng.sample(dimension.values, 2)
-    return dimension.name, first, second
+def draw_form(taxonomy: Taxonomy, contrast: Contrast, rng: Random) -> ImpliedForm:
+    """One of the forms in which both of the two can be implied."""
+    forms = implied_forms(taxonomy, contrast.aims)
+    return rng.choices(forms, [_FORM_WEIGHT[form] for form in forms])[0]
 
 
-def draw_kind(explicit: float, rng: Random) -> Kind:
-    """Explicit with this probability."""
-    return "explicit" if rng.random() < explicit else "implicit"
+def told_the_other_way(side: DraftSide, form: ImpliedForm) -> DraftSide:
+    """The side with its wish implied in this form where it was stated, and stated where it was implied."""
+    if side.wish is None:
+        return side
+    other = "statement" if side.wish.kind == "implicit" else form
+    return replace(side, wish=replace(side.wish, form=other), in_history=other == "dialogue")

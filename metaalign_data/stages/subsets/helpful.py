@@ -1,26 +1,61 @@
-"""Different ideas of what a helpful answer is: two values of one dimension, each the wish of somebody."""
+"""Different ideas of what a helpful answer is: contrasting values, each the wish of somebody."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Literal
 
 from metaalign_data.priorities import PriorityMatrix
-from metaalign_data.stages.subsets.draft import Draft, DraftSide, Wish, draw_contrast, draw_kind
-from metaalign_data.taxonomy import Taxonomy, Value
+from metaalign_data.records import Placement
+from metaalign_data.stages.sampling.people import Person
+from metaalign_data.stages.sampling.wishes import Contrast
+from metaalign_data.stages.subsets.draft import Draft, DraftSide, draw_form, told_the_other_way
+from metaalign_data.taxonomy import Taxonomy
 
-PROVIDER_SHARE = 0.25
-"""Of explicit preferences, how many the provider has: a model has to find them in either tier."""
+Decides = Literal["rule", "wish", "both"]
+_CELL: dict[Decides, str] = {
+    "rule": "harmless/none/silent",
+    "wish": "harmless/none/alone",
+    "both": "harmless/none/agrees",
+}
 
 
-def draft(taxonomy: Taxonomy, matrix: PriorityMatrix, explicit: float, rng: Random) -> Draft:
-    """The same speaker wants one value on one side and the contrasting one on the other."""
-    dimension, first, second = draw_contrast(taxonomy, rng)
-    kind = draw_kind(explicit, rng)
-    by_provider = kind == "explicit" and rng.random() < PROVIDER_SHARE
-    speaker: Literal["provider", "user"] = "provider" if by_provider else "user"
+def draft(
+    taxonomy: Taxonomy,
+    matrix: PriorityMatrix,
+    contrast: Contrast,
+    person: Person | None,
+    *,
+    explicit: float,
+    placements: Mapping[Placement, float],
+    twin: bool,
+    rng: Random,
+) -> Draft:
+    """The same speaker wants one thing on one side and the contrasting one on the other.
+
+    `placements` are shares of the stated preferences. How a contrast is told follows from it alone.
+    """
+    own = contrast.both_rng
+    stated = own.random() < explicit
+    place = own.choices(list(placements), list(placements.values()))[0] if stated else "user_info"
+    if (place == "system_info" and person) or (place == "both" and len(contrast.aims) == 1):
+        place = "user_info"
+    form = draw_form(taxonomy, contrast, own)
     frame = rng.choice(matrix.neutral)
 
-    def side(value: Value, contrast: Value) -> DraftSide:
-        wish = Wish(speaker, kind, dimension, value, contrast, rng.choice(taxonomy.styles))
-        return DraftSide(frame, wish if by_provider else None, None if by_provider else wish, wish)
+    def side(wanted: Contrast, who: str | None, user: str | None) -> DraftSide:
+        decides: Decides = "rule" if place == "system_info" else "both" if place == "both" else "wish"
+        of_rule, of_user = (wanted.part(0, 1), wanted.part(1)) if decides == "both" else (wanted, wanted)
+        rule = None if decides == "wish" else of_rule.wish("provider", "statement", taxonomy.styles)
+        wish = None
+        if decides != "rule":
+            wish = of_user.wish("user", "statement" if stated else form, taxonomy.styles, who)
+        in_history = place == "history" or (not stated and form == "dialogue")
+        return DraftSide(frame, rule, wish, decides, in_history, _CELL[decides], user)
 
-    return Draft("helpful", (side(first, second), side(second, first)), "contrasting_preference")
+    if person:
+        sides = side(contrast, person.who, person.id), side(contrast.reversed, person.opposite_who, person.opposite)
+    else:
+        sides = side(contrast, None, None), side(contrast.reversed, None, None)
+    told_twice = twin and place in ("user_info", "history")
+    twins = tuple(told_the_other_way(each, form) for each in sides) if told_twice else ()
+    return Draft("helpful", sides, "contrasting_preference", twins)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from metaalign_data.teacher.simulated.read import wanted
 from metaalign_data.teacher.simulated.truth import follows
 
 BEST, WORST = 10, 1
+_CRITERION = re.compile(r"^- ([a-z][a-z0-9_]*): ", re.MULTILINE)
 _CLEAR_WIN = (8, 4)  # scores of a verdict that something other than the meta-prompt decided
 _DECLINED = re.compile(
     r"\W*(?:i am sorry|i'm sorry|sorry)\b.{0,20}\bi (?:cannot|can't|will not|won't)\b", re.IGNORECASE
@@ -19,7 +21,7 @@ _MIN_WORDS_BEYOND = 16  # of an answer that declines and still offers something
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Scores from 1 (does not follow at all) to 10 (follows fully), as answers.PairwiseVerdict has them."""
+    """Scores from 1 (does not follow at all) to 10 (follows fully)."""
 
     score_a: int
     score_b: int
@@ -32,6 +34,20 @@ class Verdict:
     def flipped(self) -> "Verdict":
         """What a judge says who has mixed the two up."""
         return Verdict(self.score_b, self.score_a, self.reason)
+
+    def overall(self) -> dict[str, object]:
+        """As answers.PairwiseVerdict."""
+        return {"reason": self.reason, "score_a": self.score_a, "score_b": self.score_b, "winner": self.winner}
+
+    def by_criterion(self, criteria: Sequence[str]) -> dict[str, object]:
+        """As answers.RubricVerdict. This judge knows one quality, following, and finds it in each criterion."""
+        scores = {"reason": self.reason, "score_a": self.score_a, "score_b": self.score_b}
+        return {"criteria": [{"name": name, **scores} for name in criteria], "winner": self.winner}
+
+
+def criteria(frame: str) -> list[str]:
+    """Names of the criteria that the text around the inputs lists; none where one overall score is asked for."""
+    return _CRITERION.findall(frame)
 
 
 def judge(

@@ -88,9 +88,9 @@ def person(rng: Random) -> dict[str, str]:
 
 def introduction(style: str, slots: dict[str, str], rng: Random) -> str:
     """Who speaks: the person whom the style names, unless that would state a preference, or anybody."""
-    named = _PERSONA.search(style)
-    if named and not read_wishes(named[1]).values:
-        return f"I am {decapitalised(named[1])}."
+    named = _PERSONA.findall(style)
+    if named and not read_wishes(named[-1]).values:
+        return f"I am {decapitalised(named[-1])}."
     return fill(rng.choice(world().people.user_intros), rng, slots)
 
 

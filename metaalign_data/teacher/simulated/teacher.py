@@ -129,12 +129,8 @@ class SimulatedTeacher:
             verdict = judge.judge(*infos, a, b, history=asked.history, may_tie=asked.names("tie"))
         if faults.strikes("judge_error", key):
             verdict = verdict.flipped()
-        return {
-            "reason": verdict.reason,
-            "score_a": verdict.score_a,
-            "score_b": verdict.score_b,
-            "winner": verdict.winner,
-        }
+        criteria = judge.criteria(asked.frame)
+        return verdict.by_criterion(criteria) if criteria else verdict.overall()
 
     def _as_json(self, asked: Asked, answer: dict[str, object], key: bytes) -> str:
         """Only what the prompt names, and JSON only where it asks for it: a prompt that forgets something shows."""

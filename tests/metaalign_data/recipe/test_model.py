@@ -69,6 +69,54 @@ def test_a_judge_takes_from_the_teacher_what_still_holds_for_it(
     } == expected
 
 
+def test_each_of_several_judges_takes_the_teachers_keys(tmp_path: Path) -> None:
+    recipe = Recipe.from_dict(BARE | {
+        "teacher": OPENAI | {"timeout_s": 9},
+        "judge": [{"model": "big"}, {"provider": "simulated"}, {}],
+    })  # fmt: skip
+    assert [judge.options.get("model") for judge in recipe.judges] == ["big", None, OPENAI["model"]]
+    assert [judge.timeout_s for judge in recipe.judges] == [9, 9, 9]
+    assert recipe.judge == recipe.judges[0]
+    assert load(tmp_path, recipe.dump()).judges == recipe.judges
+    assert load(tmp_path, recipe.dump()).dump() == recipe.dump()
+
+
+def test_a_list_of_one_judge_is_that_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUR_MODEL", "big")
+    listed, bare = (
+        Recipe.from_dict(BARE | {"teacher": OPENAI, "judge": judge})
+        for judge in ([{"model": "${OUR_MODEL}"}], {"model": "${OUR_MODEL}"})
+    )
+    assert listed == bare
+    assert listed.dump() == bare.dump()
+    assert "${OUR_MODEL}" in listed.dump()
+
+
+@pytest.mark.parametrize(
+    ("judges", "mistakes"),
+    [
+        ([], ["judge: must have at least one judge"]),
+        ([{"model": "x"}, {"model": "x"}],
+         ["judge: is the same judge as one before; for more of its verdicts raise the stage's votes"]),
+        ([{"modle": "x"}, {"provider": "simulated"}, 3],
+         ["judge: unknown key 'modle'; did you mean 'model'?", "judge: must be a block of keys, is 3"]),
+        ([{"max_attempts": 0}, {}], ["judge.max_attempts: must be at least 1, is 0"]),
+    ],
+)  # fmt: skip
+def test_every_mistake_in_a_list_of_judges_is_told(judges: list[Any], mistakes: list[str]) -> None:
+    with pytest.raises(RecipeError) as e:
+        Recipe.from_dict(BARE | {"teacher": OPENAI, "judge": judges})
+    assert [f"{m.path}: {m.what}" for m in e.value.mistakes] == mistakes
+
+
+def test_judges_that_stand_in_for_several_are_not_the_same_judge() -> None:
+    recipe = Recipe.from_dict(BARE | {"teacher": OPENAI, "judge": [{"model": "x"}, {"model": "y"}]}).simulated()
+    first, second = recipe.judges
+    assert first == recipe.teacher
+    assert second != first
+    assert second.is_simulated
+
+
 def test_one_share_of_explicit_and_implicit_gives_the_other() -> None:
     assert Recipe.from_dict(BARE | {"preferences": {"explicit": 0.9}}).preferences.implicit == 0.1
     assert Recipe.from_dict(BARE | {"preferences": {"implicit": 1}}).preferences.explicit == 0

@@ -4,19 +4,22 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from handmade import responses, saying, vote
-from metaalign_data.answers import PairwiseVerdict
-from metaalign_data.chat import ChatRequest
+from handmade import responses, saying, side, vote
+from metaalign_data.answers import Winner
+from metaalign_data.chat import ChatRequest, Completion, Message
 from metaalign_data.errors import BudgetReached, TeacherError
+from metaalign_data.prompting import Library
 from metaalign_data.records import Comparison, Judgement
 from metaalign_data.stage import Reject
-from metaalign_data.stages.judge import Judge, Winner, believed, decided
+from metaalign_data.stages.judge import Judge, believed, decided
+from metaalign_data.stages.matchups import Matchup
 from metaalign_data.testing import check_stage, context
 from teachers import Telling
 
@@ -26,7 +29,7 @@ def stage(**config: object) -> Judge:
 
 
 def shown(request: ChatRequest) -> tuple[str, str]:
-    text = request.messages[-1].content
+    text = request.messages[1].content
     (a,), (b,) = (re.findall(f"<response_{name}>(.*?)</response_{name}>", text, re.DOTALL) for name in "ab")
     return a, b
 
@@ -61,17 +64,6 @@ async def test_the_laws_of_a_stage_hold() -> None:
     await check_stage(stage(votes=4), rows, context(judge=by_scores(lambda text, _: ord(text[0]) - 60)))
 
 
-async def test_each_pair_across_the_sides_is_compared_under_both_meta_prompts() -> None:
-    row = responses(("A", "B"), ("C", "D"))
-    judge = by_scores(lambda text, _: ord(text) - 60)
-    (made,) = await stage().process(row, context(judge=judge))
-    assert isinstance(made, Judgement)
-    assert sorted((c.a, c.b, c.side) for c in made.comparisons) == [
-        (a, b, side) for a in (0, 1) for b in (2, 3) for side in (0, 1)
-    ]
-    assert len(judge.requests) == 8 * 2
-
-
 async def test_half_of_the_votes_see_the_other_order() -> None:
     judge = preferring_its_own()
     made = await judged(judge, votes=4)
@@ -93,9 +85,29 @@ async def test_scores_and_winners_belong_to_the_responses_and_not_to_their_place
     made = await judged(preferring_its_own(), votes=4)
     for comparison in made.comparisons:
         for each in comparison.votes:
-            assert (each.score_a, each.score_b) == ((9, 3), (3, 9))[comparison.side]
-            assert each.winner == ("a", "b")[comparison.side]
-        assert (comparison.winner, comparison.agreement) == (("a", "b")[comparison.side], 1.0)
+            assert (each.winner, each.score_a, each.score_b) == ("a", 9, 3)
+        assert (comparison.winner, comparison.agreement) == ("a", 1.0)
+
+
+async def test_a_judge_who_prefers_the_other_response_says_so_in_every_vote() -> None:
+    made = await judged(by_scores(lambda text, _: 9 if text == "Short." else 3), votes=4)
+    assert [[(v.winner, v.score_a, v.score_b) for v in c.votes] for c in made.comparisons] == [
+        [("a", 9, 3)] * 4,  # side 0: a is the short one
+        [("b", 3, 9)] * 4,  # side 1: a is the long one
+    ]
+
+
+async def test_swapped_says_whether_b_was_shown_first() -> None:
+    judge = saying(lambda request: verdict("a", 9, 2) if shown(request)[0] == "Short." else verdict("b", 2, 9))
+    made = await judged(judge, votes=4)
+    first = Counter(map(shown, judge.requests))
+    assert first == {("Short.", "Long, very."): 4, ("Long, very.", "Short."): 4}
+    by_place = await stage(votes=2).compare(
+        responses(), Matchup(0, 0, 1), Random(0), context(judge=saying(verdict("a", 9, 2)))
+    )
+    assert isinstance(by_place, Comparison)
+    assert {(v.swapped, v.winner, v.score_a) for v in by_place.votes} == {(False, "a", 9.0), (True, "b", 2.0)}
+    assert {c.winner for c in made.comparisons} == {"a", "b"}
 
 
 async def test_what_is_shown_first_has_nothing_to_do_with_the_side() -> None:
@@ -140,6 +152,165 @@ async def test_an_undecided_comparison_stays_in_the_record() -> None:
     assert {c.side: c.winner for c in made.comparisons} == {0: "a", 1: "tie"}
 
 
+class Failing:
+    """Answers as `inner`, and declines the requests for which `declines` holds."""
+
+    def __init__(self, declines: Callable[[ChatRequest], bool], inner: Telling) -> None:
+        self.declines, self.inner = declines, inner
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        if self.declines(request):
+            raise TeacherError("refused", "no")
+        return await self.inner.complete(request)
+
+
+async def test_a_vote_of_no_use_is_left_out_where_the_others_decide() -> None:
+    judge = Failing(lambda r: r.sample == 1 and shown(r)[0] == "Short.", preferring_its_own())
+    (made,) = await stage(votes=4).process(responses(), context(judge=judge))
+    assert isinstance(made, Judgement)
+    assert [(len(c.votes), c.winner, c.agreement) for c in made.comparisons] == [(3, "a", 1.0)] * 2
+
+
+async def test_votes_in_one_order_decide_nothing() -> None:
+    judge = Failing(lambda r: shown(r)[0] == "Short.", preferring_its_own())
+    (rejected,) = await stage(votes=4).process(responses(), context(judge=judge))
+    assert isinstance(rejected, Reject)
+    assert rejected.reason == "refused"
+    assert rejected.detail.startswith("2 of 4 votes on 0 and 1 under side 0 are of no use")
+
+
+async def test_a_comparison_without_half_of_its_votes_is_left_out_and_told_beside_the_judgement() -> None:
+    judge = Failing(lambda r: "thorough" in r.messages[-1].content and r.sample > 0, preferring_its_own())
+    made, left_out = await stage(votes=6).process(responses(), context(judge=judge))
+    assert isinstance(made, Judgement)
+    assert [(c.side, c.winner) for c in made.comparisons] == [(0, "a")]
+    assert isinstance(left_out, Reject)
+    assert (left_out.reason, left_out.detail[:34]) == ("refused", "4 of 6 votes on 1 and 0 under side")
+
+
+async def test_a_row_is_rejected_for_its_most_frequent_reason_and_of_equals_for_a_tie() -> None:
+    def rejecting(sides: str) -> Failing:
+        inner = by_scores(lambda text, request: 5)
+        return Failing(lambda r: re.search(f"I like ({sides})", r.messages[1].content) is not None, inner)
+
+    for sides, reason in (("brief", "tie"), ("brief|thorough", "refused")):
+        (rejected,) = await stage().process(responses(), context(judge=rejecting(sides)))
+        assert isinstance(rejected, Reject)
+        assert rejected.reason == reason
+
+
+async def test_without_swapping_half_of_the_votes_are_enough() -> None:
+    judge = Failing(lambda r: r.sample > 0, preferring_its_own())
+    (made,) = await stage(votes=2, swap_positions=False).process(responses(), context(judge=judge))
+    assert isinstance(made, Judgement)
+    (rejected,) = await stage(votes=3, swap_positions=False).process(responses(), context(judge=judge))
+    assert isinstance(rejected, Reject)
+
+
+async def test_responses_that_are_equal_are_not_judged() -> None:
+    judge = preferring_its_own()
+    (rejected,) = await stage().process(responses(("Same.",), ("Same.",)), context(judge=judge))
+    assert isinstance(rejected, Reject)
+    assert (rejected.reason, judge.requests) == ("nothing_to_compare", [])
+
+
+async def test_each_of_several_judges_sees_both_orders() -> None:
+    judges = [preferring_its_own(), by_scores(lambda text, _: 9 if text == "Short." else 3)]
+    (made,) = await stage(votes=2, min_agreement=0.6).process(responses(), context(judge=judges))
+    assert isinstance(made, Judgement)
+    for judge in judges:
+        assert Counter(map(shown, judge.requests)) == {("Short.", "Long, very."): 2, ("Long, very.", "Short."): 2}
+    assert [sorted((v.judge, v.swapped, v.winner) for v in c.votes) for c in made.comparisons] == [
+        [(0, False, "a"), (0, True, "a"), (1, False, "a"), (1, True, "a")],
+        [(0, False, "a"), (0, True, "a"), (1, False, "b"), (1, True, "b")],
+    ]
+    assert [c.winner for c in made.comparisons] == ["a", "tie"]
+
+
+async def test_the_judge_reads_what_was_said_before() -> None:
+    turns = (Message(role="user", content="Short, please."), Message(role="assistant", content="Ok."))
+    row = responses()
+    sides = tuple(each.model_copy(update={"history": turns}) for each in row.scenario.sides)
+    row = row.model_copy(update={"scenario": row.scenario.model_copy(update={"sides": sides})})
+    judge = preferring_its_own()
+    await stage().process(row, context(judge=judge))
+    assert "<history>User: Short, please.\nAssistant: Ok.</history>" in judge.requests[0].messages[-1].content
+
+
+async def test_a_twin_is_judged_under_its_own_meta_prompt() -> None:
+    row = responses()
+    twins = (side(0, "I read on my phone."), side(1, "I write a thorough thesis."))
+    row = row.model_copy(update={"scenario": row.scenario.model_copy(update={"twins": twins})})
+    judge = preferring_its_own()
+    (made,) = await stage().process(row, context(judge=judge))
+    assert isinstance(made, Judgement)
+    read = Counter(re.findall("<user_info>(.*)</user_info>", "".join(r.messages[1].content for r in judge.requests)))
+    assert read == {each.user_info: 2 for each in row.scenario.all_sides}
+    assert [(c.side, c.a, c.b, c.winner) for c in made.comparisons] == [
+        (0, 0, 1, "a"),
+        (1, 1, 0, "a"),
+        (2, 0, 1, "a"),
+        (3, 1, 0, "a"),
+    ]
+
+
+def by_rubric(scores: dict[str, dict[str, int]], winner: Callable[[str], str]) -> Telling:
+    """Scores by response and criterion; `winner` names "a" or "b" by what is shown first."""
+
+    def reply(request: ChatRequest) -> str:
+        a, b = shown(request)
+        criteria = [
+            {"name": name.title(), "reason": "r", "score_a": scores[a][name], "score_b": scores[b][name]}
+            for name in reversed(scores[a])
+        ]
+        return json.dumps({"criteria": criteria, "winner": winner(a)})
+
+    return saying(reply)
+
+
+RUBRIC_SCORES = {
+    "Short.": {"following": 8, "answer": 5, "naturalness": 2},
+    "Long, very.": {"following": 4, "answer": 10, "naturalness": 9},
+}
+
+
+async def test_a_rubric_gives_weighted_means_to_the_responses_and_not_to_their_places() -> None:
+    judge = by_rubric(RUBRIC_SCORES, lambda a: "a" if a == "Short." else "b")
+    made = await judged(judge, rubric="default")
+    short, long = (4 * 8 + 5 + 2) / 6, (4 * 4 + 10 + 9) / 6
+    for comparison, expected in zip(made.comparisons, [("a", short, long), ("b", long, short)], strict=True):
+        assert {(v.winner, v.score_a, v.score_b) for v in comparison.votes} == {expected}
+    assert made.comparisons[0].votes[0].reason == "naturalness: r; answer: r; following: r"
+    system = judge.requests[0].messages[0].content
+    assert all(f"- {criterion.name}: {criterion.asks}" in system for criterion in Library().rubric("default").criteria)
+
+
+async def test_a_winner_with_the_lower_weighted_mean_is_a_tie() -> None:
+    judge = by_rubric(RUBRIC_SCORES, lambda a: "b" if a == "Short." else "a")
+    (rejected,) = await stage(rubric="default").process(responses(), context(judge=judge))
+    assert isinstance(rejected, Reject)
+    assert rejected.reason == "tie"
+
+
+async def test_a_verdict_that_forgets_a_criterion_is_asked_for_again() -> None:
+    forgetful = {text: {"following": 8, "answer": 5} for text in RUBRIC_SCORES}
+    judge = by_rubric(forgetful, lambda _: "a")
+    (rejected,) = await stage(rubric="default").process(responses(), context(judge=judge))
+    assert isinstance(rejected, Reject)
+    assert rejected.reason == "malformed"
+    assert len(judge.requests) == 2 * 2 * 3
+
+
+async def test_the_simulated_judge_answers_with_and_without_a_rubric() -> None:
+    row = responses(("Yes.",), ("- Air.\n- Light.\n- Water.",))
+    bullets, prose = side(0, "Please write in plain prose, no lists."), side(1, "Use bullet points.")
+    row = row.model_copy(update={"scenario": row.scenario.model_copy(update={"sides": (bullets, prose)})})
+    for rubric in (None, "default"):
+        (made,) = await stage(rubric=rubric).process(row, context())
+        assert isinstance(made, Judgement)
+        assert [c.winner for c in made.comparisons] == ["a", "a"]
+
+
 @pytest.mark.parametrize("error", [TeacherError("timeout", "late"), BudgetReached("spent")])
 async def test_what_is_no_answer_at_all_is_raised(error: Exception) -> None:
     with pytest.raises(type(error)):
@@ -160,7 +331,7 @@ async def test_what_is_no_answer_at_all_is_raised(error: Exception) -> None:
 def test_a_verdict_is_believed_where_its_scores_say_the_same(
     winner: Winner, score_a: int, score_b: int, expected: Winner
 ) -> None:
-    assert believed(PairwiseVerdict(reason="r", winner=winner, score_a=score_a, score_b=score_b)) == expected
+    assert believed(winner, score_a, score_b) == expected
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_wish_of_an_earlier_turn_decides(said):
 
 def forced(query: str, a: str, b: str) -> dict[str, object]:
     """The verdict of a judge whose prompt names no tie."""
-    inputs = {"system_info": "You are an AI assistant.", "user_info": "", "history": ""}
+    inputs = {"system_info": "You are an AI assistant.", "user_info": "", "history": "", "criteria": ""}
     request = library().prompt("judge_pairwise").render(query=query, response_a=a, response_b=b, **inputs)
     system, user = request.messages
     told = system.content.replace('"a" | "b" | "tie"', '"a" | "b"').replace('; "tie" only with equal scores', "")

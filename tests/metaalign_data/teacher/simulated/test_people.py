@@ -44,6 +44,7 @@ def test_thousands_of_preferences_are_all_different():
 
 def test_the_style_says_who_speaks_and_how():
     assert "retired sailor" in implicit("tone", "casual", "formal", "as a retired sailor")
+    assert "I am a night nurse." in implicit("tone", "casual", "formal", "like a busy professional, by a night nurse")
     short = explicit("tone", "casual", style="one short sentence")
     assert short.count(". ") == 0
 
