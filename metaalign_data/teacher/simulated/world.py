@@ -48,7 +48,7 @@ class Want(NamedTuple):
 class Show(BaseModel):
     """How an answer has a value.
 
-    `headings` are the titles of the two halves of its body; with `bold`, the key word of a sentence is set in bold type.
+    `headings` are the titles of the two halves of its body; with `bold`, the key word of a sentence is in bold type.
     """
 
     model_config = FROZEN
