@@ -129,7 +129,8 @@ def write_response(query: str, plan: Plan, rng: Random) -> str:
         lead, facts = _with_bold_word(lead), [_with_bold_word(fact) for fact in facts]
     if layout == "numbers":
         steps = "\n".join(f"{i}. {fill(step, rng, slots)}" for i, step in enumerate(topic.steps, 1))
-        body = _ordered(lead, [steps, " ".join((*inserts, *facts))], shows)
+        rest = " ".join((*inserts, *facts))
+        body = _ordered(lead, [steps, rest] if rest else [steps], shows)
     else:
         body = _ordered(lead, [*facts[:1], *inserts, *facts[1:]], shows)
     headings = next((show.headings for show in shows if show.headings), None)
