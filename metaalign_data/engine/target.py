@@ -16,7 +16,8 @@ from metaalign_data.stages.sampling.slots import allotted
 
 CUT = "target"
 _PILOT = 0.1  # of each quota: the first round, by which the yield is learnt
-_SPARE = 1.02  # what is asked for beyond the expected need, so that a last round of a few is rare
+_AIM = 0.85  # of what is missing then: the second round, whose yield is only known from the few of the first
+_SPARE = 1.02  # of what is missing after that, so that yet another round is rare
 _LEAST = 12
 _BARREN = 100  # scenarios of a subset without a single pair: more of them would only cost
 
@@ -71,7 +72,8 @@ class Target:
             if not given:
                 wanted[subset] = max(_LEAST, ceil(missing * _PILOT))
             elif rate := self.accepted.get(subset, 0) / given:
-                wanted[subset] = max(_LEAST, ceil(missing / rate * _SPARE))
+                aim = _AIM if self.rounds == 1 else _SPARE
+                wanted[subset] = max(_LEAST, ceil(missing / rate * aim))
             elif given < _BARREN:
                 wanted[subset] = _BARREN - given
         left = self.max_candidates - self.candidates
@@ -147,8 +149,14 @@ def filled(sizes: Mapping[str, int], quota: int, seed: int) -> set[str]:
         if sizes[group] <= left:
             taken.add(group)
             left -= sizes[group]
-    if left > 0 and (spare := [group for group in order if group not in taken]):
-        taken.add(min(spare, key=lambda group: sizes[group]))
+    spare = [group for group in order if group not in taken]
+    if left and spare:
+        fits = {sizes[group] + left: group for group in order if group in taken}
+        swap = next((group for group in spare if sizes[group] in fits), None)
+        if swap is None:
+            taken.add(min(spare, key=lambda group: sizes[group]))
+        else:
+            taken ^= {swap, fits[sizes[swap]]}
     return taken
 
 
