@@ -98,10 +98,13 @@ def test_a_cut_keeps_the_quota_or_the_least_more_or_all_there_is(sizes: dict[str
         assert kept == quota
 
 
-def test_a_cut_that_is_one_short_exchanges_a_group_rather_than_keep_one_too_many() -> None:
+@pytest.mark.parametrize("odd", [1, 3, 5])
+def test_a_cut_fits_exactly_where_groups_of_several_sizes_allow_it(odd: int) -> None:
     for seed in range(20):
-        sizes = {"a": 1, **{str(i): 2 for i in range(5)}}
-        assert sum(sizes[group] for group in filled(sizes, 8, seed)) == 8
+        sizes = {"a": odd, **{str(i): 2 for i in range(30)}}
+        for quota in range(2, 60, 7):
+            found = sum(sizes[group] for group in filled(sizes, quota, seed))
+            assert found == quota or (quota % 2 and quota < odd and found == quota + 1)
 
 
 def test_the_cut_takes_whole_judgements_and_says_why_the_rest_went() -> None:
