@@ -33,7 +33,7 @@ class Recipe(BaseModel):
     """Everything that determines a dataset, checked: settings with their defaults, stages that fit one another.
 
     `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. `judge` is
-    one block or a list of them. Keys that it leaves out are the teacher's, except a price when the model, and a key
+    a block or a list of blocks. Keys that one leaves out are the teacher's, except a price when the model, and a key
     when the server is another one.
     """
 

@@ -1,4 +1,4 @@
-"""`teacher:` and `judge:` (one block or several): the keys that all providers share and the provider's own, flat in one block."""
+"""`teacher:` and `judge:`: the keys that all providers share and the provider's own, flat in one block."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
