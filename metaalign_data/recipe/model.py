@@ -32,9 +32,10 @@ JudgeBlocks = Annotated[tuple[TeacherSettings, ...], BeforeValidator(parse_judge
 class Recipe(BaseModel):
     """Everything that determines a dataset, checked: settings with their defaults, stages that fit one another.
 
-    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. `judge` is
-    a block or a list of blocks. Keys that one leaves out are the teacher's, except a price when the model, and a key
-    when the server is another one.
+    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there.
+
+    `judge` is a block or a list of blocks. Keys that one leaves out are the teacher's, except a price when the model,
+    and a key when the server is another one.
     """
 
     model_config = FROZEN

@@ -176,7 +176,7 @@ def test_a_table_on_disk_holds_the_votes_of_its_judgements(tmp_path: Path) -> No
         for i in range(1, 40)
     ]
     in_memory = votes_of((row.id, each, lengths_of(row.responses, each)) for row in rows for each in row.comparisons)
-    assert {wish: n for wish, n in in_memory.group_by("wish").len().iter_rows()} == {0: 39 * 6, 1: 39 * 12}
+    assert dict(in_memory.group_by("wish").len().iter_rows()) == {0: 39 * 6, 1: 39 * 12}
     one, many = written(tmp_path / "one", rows), written(tmp_path / "many", rows, rows_per_part=3)
     assert_frame_equal(read_votes(one), in_memory)
     assert_frame_equal(read_votes(many), in_memory)
