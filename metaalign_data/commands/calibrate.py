@@ -67,13 +67,13 @@ def _ended(code: int, verdict: str, *, as_json: bool) -> int:
 
 def _show(found: dict[str, Any], out: Path) -> None:
     console = Console(highlight=False)
-    simulated = " (simulated: this says nothing of a real judge)" if found["simulated"] else ""
-    console.print(f"judge: {found['judge']}{simulated}; {found['rows']} pairs judged", markup=False)
+    note = "; this says nothing of a real judge" if found["simulated"] else ""
+    print(f"judge: {found['judge']}; {found['rows']} pairs judged{note}")
     for row in [*found["bad_rows"], *found["unjudged"]][:_SHOWN_BAD_ROWS]:
         ERR.print(f"{row['where']}: {row['reason']}: {row['detail']}", markup=False)
     if lost := len(found["bad_rows"]) + len(found["unjudged"]):
         of_which = f"{len(found['bad_rows'])} of no use, {len(found['unjudged'])} without a verdict"
-        ERR.print(f"{lost} rows do not count: {of_which}; all are in {RESULT}")
+        ERR.print(f"{lost} rows do not count: {of_which}; all of them are in {RESULT}", soft_wrap=True)
     at = found["at_settings"]
     table = Table("", "pairs", "accuracy", "95% interval", title="How often judges and people say the same")
     kept = f"kept at min_agreement {at['min_agreement']:g}, min_margin {at['min_margin']:g}"
@@ -85,8 +85,8 @@ def _show(found: dict[str, Any], out: Path) -> None:
         table.add_row("margin below 0" if each["above"] is None else f"margin from {each['above']:g}", *_accuracy(each))
     console.print(table)
     console.print(_biases(found))
-    console.print(_suggestion(found), markup=False)
-    console.print(f"written to {out / RESULT}", markup=False)
+    print(_suggestion(found))
+    print(f"written to {out / RESULT}")
 
 
 def _accuracy(figures: dict[str, Any]) -> tuple[str, str, str]:
