@@ -50,7 +50,7 @@ FAULTS = Faults(judge_error=0.10, position_bias=0.20, length_bias=0.10)
 WRONG_ANSWERS = 0.10
 VOTES = (1, 2, 4, 6, 8)
 AGREEMENTS = (0.51, 0.6, 0.66, 0.75, 0.83, 1.0)
-MARGINS = (0.0, 1.0, 2.0, 3.0, 4.0)
+MARGINS = (0.0, 1.0, 2.0, 2.5, 3.0, 4.0)
 ACCURACY, YIELD = 0.98, 0.70
 SYSTEM_INFO = "You are an AI assistant."
 

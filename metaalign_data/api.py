@@ -141,7 +141,8 @@ class _Run:
 
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
-            return StageContext(self.library, session.teacher, session.judges, self.recipe.seed, stage)
+            models = session.teacher, session.judges
+            return StageContext(self.library, *models, self.recipe.seed, stage, session.weak_teacher)
 
         window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs

@@ -32,10 +32,11 @@ def context(
     teacher: Teacher | None = None,
     judge: Teacher | Sequence[Teacher] = (),
     stage: str = "test",
+    weak_teacher: Teacher | None = None,
 ) -> StageContext:
     """A context over the bundled prompts. The teacher is simulated unless given, the judge is the teacher.
 
-    `judge` may be one or several.
+    `judge` may be one or several; there is no weak teacher unless given.
 
     As in a run, an answer that reaches the stage is whole and, where JSON was asked for, that JSON.
     """
@@ -44,7 +45,8 @@ def context(
     whole = Structured(asked, library, JSON_ATTEMPTS)
     given = judge if isinstance(judge, Sequence) else (judge,)
     judges = tuple(Structured(each, library, JSON_ATTEMPTS) for each in given)
-    return StageContext(library, whole, judges or (whole,), seed, stage)
+    weak = Structured(weak_teacher, library, JSON_ATTEMPTS) if weak_teacher else None
+    return StageContext(library, whole, judges or (whole,), seed, stage, weak)
 
 
 async def check_stage(stage: Stage, rows: Sequence[Record], ctx: Context | None = None) -> None:

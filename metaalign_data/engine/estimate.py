@@ -118,15 +118,17 @@ async def _one(recipe: Recipe, query: Query, library: Library) -> tuple[Roles, i
         return _Counting(Structured(simulated, library, json_attempts=1))
 
     teacher, judges = counting(), tuple(counting() for _ in recipe.judges)
+    weak = counting() if recipe.weak_teacher else None
 
     def context(stage: str) -> StageContext:
-        return StageContext(library, teacher, judges, recipe.seed, stage)
+        return StageContext(library, teacher, judges, recipe.seed, stage, weak)
 
     specs = [spec for spec in recipe.stage_specs if isinstance(spec.stage, RowStage)]
     with tempfile.TemporaryDirectory() as scratch:
         pairs = await Runner(specs, RunFolder(Path(scratch)), context, window=1).run([query])
         made = pairs.select(pl.len()).collect().item()
-    return {"teacher": teacher.load} | {f"judge {i}": judge.load for i, judge in enumerate(judges)}, made
+    loads = {"teacher": teacher.load} | {f"judge {i}": judge.load for i, judge in enumerate(judges)}
+    return loads | ({"weak teacher": weak.load} if weak else {}), made
 
 
 def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure, ...]:
@@ -134,6 +136,8 @@ def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure
     resampled = [rng.choices(loads, k=len(loads)) for _ in range(RESAMPLES)]
     judges = {f"judge {i}": judge.known_price for i, judge in enumerate(recipe.judges)}
     prices = {"teacher": recipe.teacher.known_price, **judges}
+    if recipe.weak_teacher:
+        prices["weak teacher"] = recipe.weak_teacher.known_price
 
     def scaled(parts: Iterable[int]) -> int:
         return round(sum(parts) * total / len(loads))

@@ -7,6 +7,7 @@ from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import check_source
 from metaalign_data.recipe import Recipe
+from metaalign_data.stages.generate_responses import GenerateResponses
 from metaalign_data.stages.judge import Judge
 
 STAND_IN = "x"
@@ -30,6 +31,9 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
     for spec in recipe.stage_specs:
         if isinstance(spec.stage, Judge) and spec.stage.config.rubric:
             collect(library.rubric, spec.stage.config.rubric)
+        weaker = isinstance(spec.stage, GenerateResponses) and spec.stage.config.rivals.get("weaker")
+        if weaker and recipe.weak_teacher is None:
+            found.append(f"{spec.name}.rivals: weaker needs a model; name one in the recipe's weak_teacher")
     return [*found, *model_problems(recipe)]
 
 
@@ -37,6 +41,7 @@ def model_problems(recipe: Recipe) -> list[str]:
     """What stands in the way of asking teacher and judges: prices, keys, servers and models."""
     found: list[str] = []
     roles = [*(("judge", judge) for judge in recipe.judges), ("teacher", recipe.teacher)]
+    roles += [("weak_teacher", recipe.weak_teacher)] if recipe.weak_teacher else []
     distinct = {settings.model_dump_json(): (role, settings) for role, settings in roles}
     for role, settings in distinct.values():
         if recipe.budget.usd is not None and settings.known_price is None:

@@ -29,6 +29,7 @@ class Session:
         client, self.teacher = self._asking(recipe.teacher, library)
         judges = [self._asking(judge, library) for judge in recipe.judges]
         self.judges = tuple(judge for _, judge in judges)
+        self.weak_teacher = self._asking(recipe.weak_teacher, library)[1] if recipe.weak_teacher else None
         self.clients: tuple[Client, ...] = tuple(made for _, made, _ in self._made)
         self.teacher_model = client.model
         self.judge_model = ", ".join(dict.fromkeys(judge.model for judge, _ in judges))

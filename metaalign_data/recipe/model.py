@@ -26,16 +26,17 @@ from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 
 TeacherBlock = Annotated[TeacherSettings, BeforeValidator(parse_block)]
+WEAKNESS = 0.7
+"""How often the simulated weak teacher gets it wrong."""
 JudgeBlocks = Annotated[tuple[TeacherSettings, ...], BeforeValidator(parse_judges)]
 
 
 class Recipe(BaseModel):
     """Everything that determines a dataset, checked: settings with their defaults, stages that fit one another.
 
-    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there.
-
-    `judge` is a block or a list of blocks. Keys that one leaves out are the teacher's, except a price when the model,
-    and a key when the server is another one.
+    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. `judge`
+    is one block or a list of them, `weak_teacher` writes responses that are to lose. Keys that these leave out are the
+    teacher's, except a price when the model, and a key when the server is another one.
     """
 
     model_config = FROZEN
@@ -43,6 +44,7 @@ class Recipe(BaseModel):
     seed: int = 0
     teacher: TeacherBlock
     judges: JudgeBlocks = Field(alias="judge")
+    weak_teacher: TeacherBlock | None = None
     budget: BudgetSettings = BudgetSettings()
     queries: QuerySettings
     subsets: Shares = Field(default_factory=even_shares)
@@ -128,7 +130,10 @@ class Recipe(BaseModel):
             return settings if settings.is_simulated else parse_block({"provider": "simulated", "seed": seed})
 
         judges = tuple(stand_in(judge, seed) for seed, judge in enumerate(self.judges))
-        return self.model_copy(update={"teacher": stand_in(self.teacher, 0), "judges": judges})
+        weak = self.weak_teacher
+        if weak and not weak.is_simulated:
+            weak = parse_block({"provider": "simulated", "faults": {"wrong_answer": WEAKNESS}})
+        return self.model_copy(update={"teacher": stand_in(self.teacher, 0), "judges": judges, "weak_teacher": weak})
 
     def dump(self) -> str:
         """The recipe as YAML with every default written out and ${VAR} as it was; `load` gives the same recipe.
@@ -145,9 +150,10 @@ class Recipe(BaseModel):
 
     def _plain(self) -> dict[str, Any]:
         """What a file would hold."""
-        data = self.model_dump(exclude={"teacher", "judges", "stage_specs"})
+        data = self.model_dump(exclude={"teacher", "judges", "weak_teacher", "stage_specs"})
         judges = [flat(judge) for judge in self.judges]
         data["teacher"], data["judge"] = flat(self.teacher), judges if len(judges) > 1 else judges[0]
+        data["weak_teacher"] = self.weak_teacher and flat(self.weak_teacher)
         data["stages"] = [dump_entry(spec) for spec in self.stage_specs]
         order = [field.alias or name for name, field in type(self).model_fields.items()]
         return {key: _as_written(data[key]) for key in order}

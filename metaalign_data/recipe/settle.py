@@ -34,6 +34,7 @@ def settle(data: Mapping[str, Any]) -> Settled:
     """The same recipe without shorthands. Settling twice changes nothing."""
     settled = Settled(dict(data))
     _settle_judge(settled)
+    _settle_weak_teacher(settled)
     _settle_preferences(settled)
     return settled
 
@@ -58,6 +59,14 @@ def _settle_judge(settled: Settled) -> None:
         data["judge"] = [_with_teachers_keys(settled, each, teacher, ("judge", i)) for i, each in enumerate(judge)]
     else:
         data["judge"] = _with_teachers_keys(settled, judge, teacher, ("judge",))
+
+
+def _settle_weak_teacher(settled: Settled) -> None:
+    teacher, weak = settled.data.get("teacher"), settled.data.get("weak_teacher")
+    if isinstance(teacher, TeacherSettings):
+        teacher = flat(teacher)
+    if isinstance(teacher, Mapping) and weak is not None:
+        settled.data["weak_teacher"] = _with_teachers_keys(settled, weak, teacher, ("weak_teacher",))
 
 
 def _with_teachers_keys(settled: Settled, judge: object, teacher: Mapping[str, Any], path: Path) -> object:

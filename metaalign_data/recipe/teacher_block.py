@@ -1,4 +1,4 @@
-"""`teacher:` and `judge:`: the keys that all providers share and the provider's own, flat in one block."""
+"""`teacher:`, `judge:` and the like: the keys that all providers share and the provider's own, flat in one block."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar

@@ -27,12 +27,21 @@ def side(n: int, user_info: str | None = None, system_info: str = "You are an AI
     )
 
 
-def scenario(key: str = "q1", sides: tuple[Side, Side] | None = None) -> Scenario:
+def twin(n: int) -> Side:
+    """The side's wish, implied."""
+    stated = side(n)
+    text = ("I read this on the tram.", "I have all winter to read.")[n]
+    implied = stated.preference.model_copy(update={"text": text, "kind": "implicit", "form": "background"})
+    return stated.model_copy(update={"user_info": text, "preference": implied})
+
+
+def scenario(key: str = "q1", sides: tuple[Side, ...] | None = None, twins: tuple[Side, ...] = ()) -> Scenario:
     return Scenario(
         subset="helpful",
         query=query(key=key),
         question=query().text,
         sides=sides or (side(0), side(1)),
+        twins=twins,
         prompt_versions=("write_explicit_preference@1",),
     )
 
@@ -52,6 +61,11 @@ def vote(winner: Winner, margin: float = 4.0, model: str = "j") -> Vote:
 
 
 def compared(side: int, winner: Winner, margin: float = 4.0, a: int = 0, b: int = 1) -> Comparison:
+    """What two votes say of response `a`, written for side 0, and `b`, written for side 1, under one of the sides."""
+    if side % 2:  # the side's own response stands first in a comparison
+        a, b = b, a
+        mirrored: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
+        winner = mirrored[winner]
     return Comparison(side=side, a=a, b=b, votes=(vote(winner, margin), vote(winner, margin)), winner=winner)
 
 

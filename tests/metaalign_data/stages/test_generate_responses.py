@@ -5,8 +5,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from handmade import saying, scenario
-from metaalign_data.chat import ChatRequest
+from handmade import saying, scenario, side
+from metaalign_data.chat import ChatRequest, Message
 from metaalign_data.errors import BudgetReached, TeacherError
 from metaalign_data.records import ResponseSet
 from metaalign_data.stage import Reject
@@ -16,7 +16,7 @@ from teachers import Telling, answer
 
 
 def stage(candidates: int = 2) -> GenerateResponses:
-    return GenerateResponses(GenerateResponses.Config(candidates=candidates))
+    return GenerateResponses(GenerateResponses.Config(candidates=candidates, rivals={}))
 
 
 def side_of(request: ChatRequest) -> int:
@@ -89,3 +89,62 @@ async def test_no_words_of_the_other_side_reach_the_writer() -> None:
 def test_one_candidate_is_no_pair() -> None:
     with pytest.raises(ValidationError):
         GenerateResponses.Config(candidates=1)
+
+
+def rivals(**shares: float) -> GenerateResponses:
+    return GenerateResponses(GenerateResponses.Config.model_validate({"rivals": shares}))
+
+
+async def test_a_rival_is_written_without_a_target_and_by_the_weaker_model_where_that_is_asked_for() -> None:
+    writer = saying(lambda r: f"{r.prompt.partition('@')[0]} {r.messages[-1].content[-60:]}")
+    weak = saying("By the weaker one.")
+    ctx = context(teacher=writer, weak_teacher=weak)
+    (made,) = await rivals(generic=1, ignores=1, weaker=1).process(scenario(), ctx)
+    assert isinstance(made, ResponseSet)
+    by_source = {r.source: r for r in made.responses}
+    assert [r.source for r in made.responses] == ["side", "side", "generic", "ignores", "weaker"]
+    assert by_source["generic"].text.startswith("generate_generic_response")
+    assert by_source["ignores"].text.startswith("generate_heedless_response")
+    assert by_source["weaker"].text == "By the weaker one."
+    asked = [r for r in (*writer.requests, *weak.requests) if not r.prompt.startswith("generate_response@")]
+    assert len(asked) == 3
+    assert not any("SECRET TARGET" in message.content for request in asked for message in request.messages)
+    assert {version.partition("@")[0] for version in made.prompt_versions} == {
+        "generate_response",
+        "generate_generic_response",
+        "generate_heedless_response",
+        "follow_meta_prompt",
+    }
+
+
+async def test_the_generic_answer_is_asked_for_without_the_meta_prompt() -> None:
+    writer = saying(lambda r: r.prompt)
+    await rivals(generic=1).process(scenario(), context(teacher=writer))
+    (request,) = [r for r in writer.requests if r.prompt.startswith("generate_generic")]
+    assert not any(word in m.content for m in request.messages for word in ("brief", "thorough"))
+
+
+async def test_rivals_come_up_in_their_share_of_the_scenarios_and_for_either_side() -> None:
+    stage = rivals(generic=0.3, ignores=0)
+    made = [(await stage.process(scenario(str(i)), context()))[0] for i in range(200)]
+    found = [r.side for each in made if isinstance(each, ResponseSet) for r in each.responses if r.source != "side"]
+    assert 40 < len(found) < 80
+    assert 15 < sum(found) < len(found) - 15
+
+
+async def test_where_no_side_wants_it_the_losing_answer_is_written_from_the_rival_target() -> None:
+    alone = side(0).model_copy(update={"rival_target": "SECRET TARGET 1"})
+    teacher = saying(lambda request: f"answer {side_of(request)}")
+    (made,) = await stage().process(scenario(sides=(alone,)), context(teacher=teacher))
+    assert isinstance(made, ResponseSet)
+    assert [(r.side, r.text) for r in made.responses] == [(0, "answer 0"), (1, "answer 1")]
+
+
+async def test_earlier_turns_reach_the_writer_as_text() -> None:
+    turns = (Message(role="user", content="Keep it short.\nAlways."), Message(role="assistant", content="Gladly."))
+    sides = (side(0).model_copy(update={"history": turns}), side(1))
+    teacher = saying(lambda request: f"answer {side_of(request)}")
+    await stage().process(scenario(sides=sides), context(teacher=teacher))
+    asked = {side_of(request): request.messages[-1].content for request in teacher.requests}
+    assert "<history>User: Keep it short.\n  Always.\nAssistant: Gladly.</history>" in asked[0]
+    assert "<history></history>" in asked[1]

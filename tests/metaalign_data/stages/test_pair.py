@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from handmade import compared, judgement, responses, saying, scenario, side, vote
+from handmade import compared, judgement, responses, saying, scenario, side, twin, vote
 from metaalign_data.chat import Message
-from metaalign_data.records import Comparison, Judgement, PreferencePair
+from metaalign_data.records import Comparison, Judgement, PreferencePair, Response, ResponseSet
 from metaalign_data.stage import Reject
 from metaalign_data.stages.judge import Judge
 from metaalign_data.stages.pair import Pair
@@ -217,3 +217,81 @@ async def test_the_order_of_presentation_never_changes_what_a_consistent_judge_l
 def test_settings_that_make_no_sense_are_refused(config: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Pair.Config.model_validate(config)
+
+
+TOLD_TWICE = responses().model_copy(update={"scenario": scenario(twins=(twin(0), twin(1)))})
+
+
+def pairs(results: Ended) -> list[PreferencePair]:
+    return [each for each in results if isinstance(each, PreferencePair)]
+
+
+async def test_twins_hold_the_same_pair_under_the_same_wish_told_the_other_way() -> None:
+    row = judgement(*(compared(s, "ab"[s % 2]) for s in range(4)), of=TOLD_TWICE)  # type: ignore[arg-type]
+    rows = pairs(await ended(row))
+    assert [(r.value, r.preference_kind) for r in rows] == [
+        ("brief", "explicit"),
+        ("thorough", "explicit"),
+        ("brief", "implicit"),
+        ("thorough", "implicit"),
+    ]
+    by_twin = {(r.value, r.twin_id) for r in rows}
+    assert len(by_twin) == len({r.twin_id for r in rows}) == 2
+    assert len({r.flip_id for r in rows}) == 2
+    for first, second in ((rows[0], rows[2]), (rows[1], rows[3])):
+        assert (first.chosen, first.rejected, first.query) == (second.chosen, second.rejected, second.query)
+        assert first.flip_id != second.flip_id
+
+
+async def test_a_twin_that_is_not_confirmed_leaves_no_twin_id() -> None:
+    row = judgement(compared(0, "a"), compared(1, "b"), compared(2, "tie"), compared(3, "b"), of=TOLD_TWICE)
+    rows = pairs(await ended(row))
+    assert [(r.value, r.flip_id is not None, r.twin_id is not None) for r in rows] == [
+        ("brief", True, False),
+        ("thorough", True, True),
+        ("thorough", False, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "because"),
+    [("generic", "generic_answer"), ("ignores", "ignores_preference"), ("weaker", "weaker_model")],
+)
+async def test_a_rival_is_rejected_under_its_own_name_and_makes_no_flip(source: str, because: str) -> None:
+    rival = Response(side=1, source=source, text="Whatever.", model="weak")  # type: ignore[arg-type]
+    of = responses().model_copy(update={"responses": (*responses().responses, rival)})
+    against = Comparison(side=1, a=1, b=2, votes=(vote("a"), vote("a")), winner="a")
+    row = judgement(compared(0, "a"), compared(1, "b"), against, of=of)
+    *flipped, made = pairs(await ended(row))
+    assert {r.rejected_because for r in flipped} == {"contrasting_preference"}
+    assert (made.rejected_because, made.flip_id, made.rejected_model) == (because, None, "weak")
+    assert (made.chosen[0].content, made.rejected[0].content) == ("Long, very.", "Whatever.")
+    assert made.preference == of.scenario.sides[1].preference.text
+
+
+async def test_a_rival_that_wins_is_no_row() -> None:
+    rival = Response(side=0, source="generic", text="Whatever.", model="m")
+    of = responses().model_copy(update={"responses": (*responses().responses, rival)})
+    lost = Comparison(side=0, a=0, b=2, votes=(vote("b"), vote("b")), winner="b")
+    results = await ended(judgement(compared(0, "a"), compared(1, "b"), lost, of=of))
+    assert len(pairs(results)) == 2
+    assert [r.reason for r in results if isinstance(r, Reject)] == ["wrong_winner"]
+
+
+async def test_of_responses_that_were_brought_in_whichever_the_judge_prefers_is_chosen() -> None:
+    told = side(0).model_copy(update={"rejected_because": "judged_worse"})
+    brought = tuple(Response(side=None, source="given", text=t, model="m") for t in ("First.", "Second."))
+    of = ResponseSet(scenario=scenario(sides=(told,)), responses=brought)
+    lost = Comparison(side=0, a=0, b=1, votes=(vote("b"), vote("b")), winner="b")
+    (made,) = pairs(await ended(judgement(lost, of=of)))
+    assert (made.chosen[0].content, made.rejected[0].content) == ("Second.", "First.")
+    assert (made.rejected_because, made.flip_id, made.margin) == ("judged_worse", None, 4.0)
+
+
+async def test_earlier_turns_stand_between_the_meta_prompt_and_the_query() -> None:
+    turns = (Message(role="user", content="Hello."), Message(role="assistant", content="Hello!"))
+    sides = (side(0).model_copy(update={"history": turns}), side(1))
+    row = judgement(compared(0, "a"), of=responses().model_copy(update={"scenario": scenario(sides=sides)}))
+    (made,) = pairs(await ended(row))
+    assert [m.role for m in made.prompt] == ["system", "user", "assistant", "user"]
+    assert made.prompt[1:3] == turns

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from metaalign_data.answers import OpinionQuestion, PairwiseVerdict, PreferenceText
+from metaalign_data.answers import OpinionQuestions, PairwiseVerdict, PreferenceText
 from metaalign_data.chat import Completion
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
@@ -98,7 +98,7 @@ async def test_malformed_json_is_asked_again_with_what_is_wrong(server: MockOpen
 async def test_an_answer_that_stays_malformed_fails_with_what_it_was() -> None:
     teacher = Telling(answer("one"), answer("two"), answer("three"))
     with pytest.raises(TeacherError) as caught:
-        await Structured(teacher, LIBRARY, 3).complete(ask().expecting(OpinionQuestion))
+        await Structured(teacher, LIBRARY, 3).complete(ask().expecting(OpinionQuestions))
     assert caught.value.reason == "malformed"
     assert str(caught.value).startswith("asked 3 times: there is no complete JSON object in it")
     assert str(caught.value).endswith("the last answer began 'three'")
