@@ -40,6 +40,7 @@ from metaalign_data.records import (
 )
 from metaalign_data.report.judging import figures, votes_of
 from metaalign_data.stages.judge import Judge, decided
+from metaalign_data.stages.pair import Pair
 from metaalign_data.taxonomy import Taxonomy, Value
 from metaalign_data.teacher.simulated import Faults, SimulatedTeacher
 from metaalign_data.teacher.simulated.truth import follows
@@ -182,9 +183,9 @@ def cheapest(points: Sequence[Point]) -> Point | None:
 
 def shown(found: Sequence[Candidate], points: Sequence[Point]) -> list[tuple[str, Point]]:
     """The rows of the table: naive, the defaults, and the best of each number of votes."""
-    defaults = Judge.Config()
+    defaults, margin = Judge.Config(), Pair.Config().min_margin
     rows = [("naive: one verdict, one order", point(found, 1, 1.0, 0.0))]
-    rows.append(("the defaults of the stages", point(found, defaults.votes, defaults.min_agreement, 1.0)))
+    rows.append(("the defaults of the stages", point(found, defaults.votes, defaults.min_agreement, margin)))
     for votes in VOTES[1:]:
         own = [p for p in points if p.votes == votes and p.judge_yield >= YIELD and p.judge_accuracy]
         if own:
@@ -233,7 +234,9 @@ def plot(points: Sequence[Point], naive: Point, path: Path) -> None:
     axes.scatter(
         [naive.judge_yield], [naive.judge_accuracy], marker="*", s=160, color="black", label="naive: one verdict"
     )
-    faults = f"{FAULTS.judge_error:.0%} errors, {FAULTS.position_bias:.0%} position bias, {FAULTS.length_bias:.0%} length bias"
+    faults = (
+        f"{FAULTS.judge_error:.0%} errors, {FAULTS.position_bias:.0%} position, {FAULTS.length_bias:.0%} length bias"
+    )
     axes.set(
         xlabel="share of the candidates that are kept",
         ylabel="share of the kept that are right",
@@ -262,7 +265,7 @@ def machine() -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a tenth of the rows, for a quick look")
-    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--rows", type=int, default=3000)
     args = parser.parse_args()
     rows = asyncio.run(write_rows(args.rows // 10 if args.small else args.rows))
     found = asyncio.run(judge_rows(rows))
@@ -270,7 +273,10 @@ def main() -> int:
     table = shown(found, points)
     judging = figures(votes_of((each.row, each.comparison, each.chars) for each in found))
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
-    print(f"{len(rows)} rows, {len(found)} candidates, {judging['votes']} verdicts")
+    ties = 2 * len(rows) - len(found)
+    print(
+        f"{len(rows)} rows; {len(found)} comparisons, {judging['votes']} verdicts ({ties} without a truth do not count)"
+    )
     print_table(table)
     bias = {name: judging["all"][name] for name in ("swap_consistency", "position_bias", "length_bias", "kappa_orders")}
     print("measured on the votes:", ", ".join(f"{name} {value:.3f}" for name, value in bias.items()))

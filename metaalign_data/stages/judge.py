@@ -44,9 +44,11 @@ class Judge:
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        votes: int = Field(default=2, ge=1, description="verdicts of each judge on each comparison, linear cost")
+        votes: int = Field(default=4, ge=1, description="verdicts of each judge on each comparison, linear cost")
         swap_positions: bool = Field(default=True, description="show half of them the responses in the other order")
-        min_agreement: float = Field(default=1.0, gt=0.5, le=1.0, description="share of votes that decides; else a tie")
+        min_agreement: float = Field(
+            default=0.75, gt=0.5, le=1.0, description="share of votes that decides; else a tie"
+        )
         rubric: str | None = Field(
             default=None, description="prompts/rubrics/NAME.yaml: a score for each criterion; null: one overall score"
         )

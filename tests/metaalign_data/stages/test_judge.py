@@ -25,7 +25,7 @@ from teachers import Telling
 
 
 def stage(**config: object) -> Judge:
-    return Judge(Judge.Config.model_validate(config))
+    return Judge(Judge.Config.model_validate({"votes": 2, "min_agreement": 1.0} | config))
 
 
 def shown(request: ChatRequest) -> tuple[str, str]:
