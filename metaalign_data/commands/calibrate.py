@@ -61,7 +61,7 @@ def _assignments(texts: list[str]) -> dict[str, str]:
 def _ended(code: int, verdict: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"error": verdict}))
-    ERR.print(verdict, markup=False)
+    ERR.print(verdict, markup=False, soft_wrap=True)
     return code
 
 
@@ -70,7 +70,7 @@ def _show(found: dict[str, Any], out: Path) -> None:
     note = "; this says nothing of a real judge" if found["simulated"] else ""
     print(f"judge: {found['judge']}; {found['rows']} pairs judged{note}")
     for row in [*found["bad_rows"], *found["unjudged"]][:_SHOWN_BAD_ROWS]:
-        ERR.print(f"{row['where']}: {row['reason']}: {row['detail']}", markup=False)
+        ERR.print(f"{row['where']}: {row['reason']}: {row['detail']}", markup=False, soft_wrap=True)
     if lost := len(found["bad_rows"]) + len(found["unjudged"]):
         of_which = f"{len(found['bad_rows'])} of no use, {len(found['unjudged'])} without a verdict"
         ERR.print(f"{lost} rows do not count: {of_which}; all of them are in {RESULT}", soft_wrap=True)
