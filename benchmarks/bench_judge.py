@@ -8,7 +8,8 @@ each other, on the same verdicts: the naive judge (one verdict, one order) and e
 min_margin. `judge` counts what the judge names; `pairs` what the stage `pair` keeps, which turns away a winner that was
 not written for the side, while one response in ten was written for the contrary.
 
-Writes results/bench_judge.json and .png. The bar: 98 % of the kept are right, 70 % of the candidates are kept.
+Writes results/bench_judge.json and .png (--small: bench_judge_small). The bar: 98 % of the kept are right, 70 % of the
+candidates are kept.
 """
 
 import argparse
@@ -229,10 +230,13 @@ def plot(points: Sequence[Point], naive: Point, path: Path) -> None:
     axes.axhline(ACCURACY, color="tab:green", linestyle=":", linewidth=1)
     for votes in VOTES[1:]:
         own = [(p.judge_yield, p.judge_accuracy) for p in points if p.votes == votes and p.judge_accuracy is not None]
-        (line,) = axes.plot(*zip(*front(own), strict=True), marker="o", markersize=4, label=f"{votes} votes")
-        axes.scatter(*zip(*own, strict=True), s=8, alpha=0.35, color=line.get_color())
+        best = front(own)
+        (line,) = axes.plot(
+            [x for x, _ in best], [y for _, y in best], marker="o", markersize=4, label=f"{votes} votes"
+        )
+        axes.scatter([x for x, _ in own], [y for _, y in own], s=8, alpha=0.35, color=line.get_color())
     axes.scatter(
-        [naive.judge_yield], [naive.judge_accuracy], marker="*", s=160, color="black", label="naive: one verdict"
+        [naive.judge_yield], [naive.judge_accuracy or 0], marker="*", s=160, color="black", label="naive: one verdict"
     )
     faults = (
         f"{FAULTS.judge_error:.0%} errors, {FAULTS.position_bias:.0%} position, {FAULTS.length_bias:.0%} length bias"
@@ -291,8 +295,9 @@ def main() -> int:
         "points": [asdict(p) for p in points],
         "judging": judging,
     }
-    (RESULTS / "bench_judge.json").write_text(json.dumps(written, indent=2) + "\n")
-    plot(points, table[0][1], RESULTS / "bench_judge.png")
+    name = "bench_judge_small" if args.small else "bench_judge"
+    (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=2) + "\n")
+    plot(points, table[0][1], RESULTS / f"{name}.png")
     best = cheapest(points)
     print(f"the defaults {'pass' if table[1][1].passes else 'MISS THE BAR'}; cheapest that passes: {best}")
     return 0 if table[1][1].passes else 1
