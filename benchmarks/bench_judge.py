@@ -59,7 +59,7 @@ SYSTEM_INFO = "You are an AI assistant."
 
 @dataclass(frozen=True)
 class Candidate:
-    """A comparison with its verdicts in the order in which they were asked, and the response that is right."""
+    """A comparison with its verdicts in the order in which they were asked, and the response that is right, or tie."""
 
     comparison: Comparison
     truth: str
@@ -128,7 +128,7 @@ async def write_row(query: Query, taxonomy: Taxonomy, library: Library, rng: Ran
 
 
 async def judge_rows(rows: Sequence[ResponseSet]) -> list[Candidate]:
-    """Every comparison whose truth is no tie, with as many verdicts as any setting takes."""
+    """Every comparison, with as many verdicts as any setting takes."""
     judge = Judge(Judge.Config(votes=max(VOTES), min_agreement=0.51))
     ctx = context(judge=SimulatedTeacher(SimulatedTeacher.Config(faults=FAULTS)), stage="judge")
     found: list[Candidate] = []
@@ -144,8 +144,8 @@ def candidates(row: Judgement) -> Iterator[Candidate]:
         side = row.responses.scenario.sides[comparison.side]
         texts = [row.responses.responses[i].text for i in (comparison.a, comparison.b)]
         a, b = (follows(text, side.system_info, side.user_info, row.responses.scenario.question) for text in texts)
-        if a != b:
-            yield Candidate(comparison, "a" if a > b else "b", (len(texts[0]), len(texts[1])), row.responses.id)
+        truth = "tie" if a == b else "a" if a > b else "b"
+        yield Candidate(comparison, truth, (len(texts[0]), len(texts[1])), row.responses.id)
 
 
 def point(found: Sequence[Candidate], votes: int, min_agreement: float, min_margin: float) -> Point:
@@ -272,18 +272,23 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=3000)
     args = parser.parse_args()
     rows = asyncio.run(write_rows(args.rows // 10 if args.small else args.rows))
-    found = asyncio.run(judge_rows(rows))
+    judged = asyncio.run(judge_rows(rows))
+    found = [each for each in judged if each.truth != "tie"]
+    equal = [each for each in judged if each.truth == "tie"]
     points = grid(found)
     table = shown(found, points)
-    judging = figures(votes_of((each.row, each.comparison, each.chars) for each in found))
+    judging = figures(votes_of((each.row, each.comparison, each.chars) for each in judged))
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
-    ties = 2 * len(rows) - len(found)
-    print(
-        f"{len(rows)} rows; {len(found)} comparisons, {judging['votes']} verdicts ({ties} without a truth do not count)"
-    )
+    print(f"{len(rows)} rows; {len(found)} comparisons, {judging['votes']} verdicts")
     print_table(table)
     bias = {name: judging["all"][name] for name in ("swap_consistency", "position_bias", "length_bias", "kappa_orders")}
     print("measured on the votes:", ", ".join(f"{name} {value:.3f}" for name, value in bias.items()))
+    named = {
+        name: point(equal, p.votes, p.min_agreement, p.min_margin).judge_yield
+        for name, p in (("naive", table[0][1]), ("defaults", table[1][1]))
+    }
+    told = ", ".join(f"{name} {share:.1%}" for name, share in named.items())
+    print(f"of {len(equal)} more, whose responses follow equally far (one was written for the contrary), kept: {told}")
     RESULTS.mkdir(exist_ok=True)
     written = {
         "machine": machine(),
@@ -291,6 +296,7 @@ def main() -> int:
         "wrong_answers": WRONG_ANSWERS,
         "rows": len(rows),
         "candidates": len(found),
+        "equal": {"comparisons": len(equal), "kept": named},
         "table": [{"name": name, **asdict(p)} for name, p in table],
         "points": [asdict(p) for p in points],
         "judging": judging,

@@ -34,6 +34,7 @@ def test_the_benchmark_measured_what_the_table_says() -> None:
         assert f"| {p['votes']} | {100 * p['judge_yield']:.1f} % | {100 * p['judge_accuracy']:.1f} % |" in TEXT
     assert (defaults["votes"], defaults["min_agreement"]) == (Judge.Config().votes, Judge.Config().min_agreement)
     assert f"{MEASURED['candidates']:,} comparisons" in TEXT
+    assert all(f"{100 * share:.1f} %" in TEXT for share in MEASURED["equal"]["kept"].values())
 
 
 def test_the_defaults_reach_the_bar() -> None:

@@ -57,7 +57,7 @@ def test_each_of_several_judges_costs_what_it_costs() -> None:
     dear = {"model": "dear", "price": {"input": 10, "output": 20}}
     teacher = {"model": "m", "base_url": "http://127.0.0.1:9", "price": {"input": 0, "output": 0}}
     one, both = (figures(recipe(teacher=teacher, judge=judge)) for judge in ([dear], [dear, dear | {"model": "other"}]))
-    assert both["USD"].expected == pytest.approx(2 * one["USD"].expected)
+    assert 1.5 < both["USD"].expected / one["USD"].expected < 2  # the first one checks preferences, too
     assert both["calls"].expected > one["calls"].expected
 
 

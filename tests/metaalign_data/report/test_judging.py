@@ -192,10 +192,10 @@ def test_a_run_that_has_judged_nothing_has_figures_of_nothing(tmp_path: Path) ->
 async def simulated(**faults: float) -> dict[str, Any]:
     """Figures of the simulated judge on 150 rows of opposite wishes, one of them for a long answer."""
     teacher = SimulatedTeacher(SimulatedTeacher.Config(faults=Faults(**faults)))
-    stage, found = Judge(Judge.Config(votes=2)), []
+    stage, ctx, found = Judge(Judge.Config(votes=2)), context(judge=teacher), []
     for i in range(150):
         row = row_of(f"q{i}")
-        (made,) = await stage.process(row, context(judge=teacher))
+        (made,) = await stage.process(row, ctx)
         assert isinstance(made, Judgement)
         found += [(row.id, each, lengths_of(row, each)) for each in made.comparisons]
     return figures(votes_of(found))
