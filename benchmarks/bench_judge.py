@@ -217,7 +217,7 @@ def print_table(rows: Sequence[tuple[str, Point]]) -> None:
     Console(width=150).print(table)
 
 
-def plot(points: Sequence[Point], naive: Point, path: Path) -> None:
+def plot(points: Sequence[Point], naive: Point, defaults: Point, path: Path) -> None:
     """Accuracy over yield of what the judge names: one line of best trade-offs for each number of votes."""
     import matplotlib
 
@@ -238,6 +238,8 @@ def plot(points: Sequence[Point], naive: Point, path: Path) -> None:
     axes.scatter(
         [naive.judge_yield], [naive.judge_accuracy or 0], marker="*", s=160, color="black", label="naive: one verdict"
     )
+    ring: dict[str, Any] = {"s": 140, "facecolor": "none", "edgecolor": "black", "label": "the defaults"}
+    axes.scatter([defaults.judge_yield], [defaults.judge_accuracy or 0], **ring)
     faults = (
         f"{FAULTS.judge_error:.0%} errors, {FAULTS.position_bias:.0%} position, {FAULTS.length_bias:.0%} length bias"
     )
@@ -303,7 +305,7 @@ def main() -> int:
     }
     name = "bench_judge_small" if args.small else "bench_judge"
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=2) + "\n")
-    plot(points, table[0][1], RESULTS / f"{name}.png")
+    plot(points, table[0][1], table[1][1], RESULTS / f"{name}.png")
     best = cheapest(points)
     print(f"the defaults {'pass' if table[1][1].passes else 'MISS THE BAR'}; cheapest that passes: {best}")
     return 0 if table[1][1].passes else 1
