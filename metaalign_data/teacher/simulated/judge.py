@@ -1,5 +1,6 @@
 """Verdicts of the simulated judge: what follows the meta-prompt further wins."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,6 +56,13 @@ def judge(system_info: str, user_info: str, query: str, response_a: str, respons
         better, worse = ("A", "B") if score_a > score_b else ("B", "A")
         reason = f"Response {better} does more of what is asked for ({asked}) than response {worse}."
     return Verdict(score_a, score_b, reason)
+
+
+def tossed(response_a: str, response_b: str) -> Verdict:
+    """The verdict of a judge who has to choose where nothing decides: by chance, the same text in either order."""
+    low, high = sorted((response_a, response_b))
+    drawn = hashlib.blake2b(f"{low}\x1f{high}".encode("utf-8", "surrogatepass")).digest()[0]
+    return favouring(first=response_a == (high if drawn % 2 else low))
 
 
 def favouring(first: bool) -> Verdict:

@@ -134,6 +134,8 @@ class SimulatedTeacher:
         else:
             infos = given.get("system_info", ""), given.get("user_info", "")
             verdict = judge.judge(*infos, given.get("query", ""), a, b)
+            if verdict.winner == "tie" and not asked.names("tie"):
+                verdict = judge.tossed(a, b)
         if faults.strikes("judge_error", key):
             verdict = verdict.flipped()
         criteria = judge.criteria(asked.frame)

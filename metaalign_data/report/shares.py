@@ -1,0 +1,67 @@
+"""Measured shares, how exactly they are known, and the bars that they are held to."""
+
+from dataclasses import asdict, dataclass
+from math import sqrt
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Z = NormalDist().inv_cdf(0.975)
+
+Status = Literal["ok", "look at this", "too few to tell"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of `n` cases, 0 to 1, and its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def counted(hits: float, n: int) -> Share:
+    """The share of independent cases, with Wilson's score interval (Wilson 1927). `n` is 1 or more."""
+    p = hits / n
+    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    reach = Z / (1 + Z**2 / n) * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    return Share(p, max(0.0, middle - reach), min(1.0, middle + reach), n)
+
+
+def clustered(hit: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Share:
+    """The share of cases that go together in groups: the normal interval with the variance between groups.
+
+    Linearised ratio estimator (Cochran, Sampling Techniques, 1977, section 11.8). `groups` numbers each case's group.
+    """
+    p, n = float(hit.mean()), len(hit)
+    residuals = np.bincount(groups, weights=hit - p)
+    count = len(np.unique(groups))
+    reach = Z * sqrt(count / max(count - 1, 1) * float(residuals @ residuals)) / n
+    return Share(p, max(0.0, p - reach), min(1.0, p + reach), n)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A share that is right between `at_least` and `at_most`, of the rows that `scope` names."""
+
+    name: str
+    scope: str
+    share: Share
+    at_least: float
+    at_most: float
+    meaning: str
+
+    @property
+    def status(self) -> Status:
+        """Whether the share is right; "too few to tell" where it is not, but the interval reaches what is."""
+        if self.at_least <= self.share.value <= self.at_most:
+            return "ok"
+        reaches = self.share.low <= self.at_most and self.share.high >= self.at_least
+        return "too few to tell" if reaches else "look at this"
+
+    def as_dict(self) -> dict[str, Any]:
+        fields = asdict(self)
+        return {**fields, **fields.pop("share"), "status": self.status}
