@@ -93,6 +93,8 @@ def parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--no-judge", action="store_true", help="ask the judge nothing")
 
+    with_run(command("report", "report:report", "write report.html: the run, its audit and some rows, to look at"))
+
     stages = command("stages", "catalog:stages", "list the stages, or the settings of one")
     stages.add_argument("name", nargs="?", help="a stage")
 

@@ -122,7 +122,9 @@ def _cross_validated(
     from sklearn.model_selection import GroupKFold
 
     correct = np.zeros(len(labels), dtype=bool)
+    wide = features.shape[1] > features.shape[0]  # the dual form is faster there by far
     for train, test in GroupKFold(n_splits=FOLDS).split(features, labels, groups):
-        classifier = LogisticRegression(solver="liblinear", random_state=0).fit(features[train], labels[train])
+        classifier = LogisticRegression(solver="liblinear", dual=wide, tol=0.01, random_state=0)
+        classifier.fit(features[train], labels[train])
         correct[test] = classifier.predict(features[test]) == labels[test]
     return correct
