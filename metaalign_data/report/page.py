@@ -40,6 +40,7 @@ def page(manifest: Mapping[str, Any], audit: Audit, pairs: pl.DataFrame) -> str:
         lstrip_blocks=True,
     )
     env.filters |= {"percent": percent, "words": _words, "reasons": reasons}
+    cells = audit["coverage"]["rows"] if "coverage" in audit else []
     css = env.get_template("report.css").render()
     return env.get_template("report.html.j2").render(
         css=Markup(css),  # noqa: S704  our own file
@@ -47,8 +48,8 @@ def page(manifest: Mapping[str, Any], audit: Audit, pairs: pl.DataFrame) -> str:
         run=manifest,
         audit=audit,
         passage=list(passage(manifest["counts"])),
-        heat=list(heat_map(audit["coverage"]["rows"])) if "coverage" in audit else [],
-        subsets=SUBSETS,
+        heat=list(heat_map(cells)),
+        heat_subsets=[subset for subset in SUBSETS if any(cell["by_subset"][subset] for cell in cells)],
         examples=dict(examples(pairs, manifest["seed"])),
     )
 

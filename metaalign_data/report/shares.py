@@ -64,4 +64,5 @@ class Check:
 
     def as_dict(self) -> dict[str, Any]:
         fields = asdict(self)
-        return {**fields, **fields.pop("share"), "status": self.status}
+        share = fields.pop("share")
+        return {**fields, **share, "status": self.status}
