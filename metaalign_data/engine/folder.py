@@ -35,9 +35,8 @@ class RunFolder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Make the directory, hold it, and clear away the tables of an earlier run: they are made anew.
-
-        Raises UserError where the directory cannot be written, or another run is at work in it.
+        """Hold the directory, and clear away the tables of an earlier run: they follow from the ledger, and are made
+        anew. Raises what `held` raises.
         """
         with self.held():
             for derived in (self.tables, self.rejects):
@@ -47,9 +46,9 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the directory for this process alone; the end of the process, however it comes, lets go.
+        """Make the directory and hold it for this process alone; the end of the process, however it comes, lets go.
 
-        Raises UserError as `opened` does.
+        Raises UserError where the directory cannot be written, or another run is at work in it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)

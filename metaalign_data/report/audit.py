@@ -18,7 +18,7 @@ from metaalign_data.errors import MetaalignError
 from metaalign_data.neighbours import greedy_cover
 from metaalign_data.report import context_free
 from metaalign_data.report.coverage import coverage, matrix_coverage, standings
-from metaalign_data.report.judging import judging_figures
+from metaalign_data.report.judging import biases, figures, read_votes
 from metaalign_data.report.leaks import leak_checks, refusal_shares
 from metaalign_data.report.rows import RunRows, read_run
 from metaalign_data.report.shares import Check, counted
@@ -74,7 +74,7 @@ class _Audit:
         with self._or_left_out("leaks from the responses alone"):
             self.checks += leak_checks(self.pairs)
         self._judging()
-        self.checks += row_checks(self.pairs)
+        self.checks += flip_checks(self.pairs)
         self.found["checks"] = [check.as_dict() for check in self.checks]
         self.found["figures"] = dataset_figures(self.pairs) | {
             "preferences_apart": preferences_apart(self.pairs),
@@ -110,15 +110,19 @@ class _Audit:
             self.found["left_out"]["some guesses without the meta-prompt"] = reasons
 
     def _judging(self) -> None:
-        figures = judging_figures(self.source.folder.root)
-        self.found["judging"] = figures
-        consistent, n = figures["all"]["swap_consistency"], figures["comparisons"]
+        votes = read_votes(self.source.folder.root)
+        self.found["judging"] = figures(votes)
+        decided = votes.filter(pl.col("decided") != "tie")
+        for scope, part in (("all comparisons", votes), ("decided comparisons", decided)):
+            self._consistency(scope, biases(part)["swap_consistency"], part["comparison"].n_unique())
+
+    def _consistency(self, scope: str, consistent: float | None, n: int) -> None:
         if consistent is None:
-            self.found["left_out"]["swap consistency"] = "the run holds no votes on one comparison in both orders"
+            why = "the run holds no votes on one comparison in both orders"
+            self.found["left_out"][f"swap consistency of {scope}"] = why
             return
-        share = counted(consistent * n, n)
         meaning = "share of two votes, one in each order, that say the same"
-        self.checks.append(Check("swap consistency", "all comparisons", share, 0.90, 1.0, meaning))
+        self.checks.append(Check("swap consistency", scope, counted(consistent * n, n), 0.90, 1.0, meaning))
 
     def _coverage(self) -> None:
         recipe = self.source.recipe()
@@ -136,19 +140,14 @@ async def _guesses(run: RunRows, rows: pl.DataFrame) -> tuple[context_free.Guess
         return guesses, {"asked": session.meter.asked, "replayed": session.meter.replayed}
 
 
-def row_checks(pairs: pl.DataFrame) -> list[Check]:
-    """Whether flips are flips, and whether the votes in both orders agree on the rows that were kept."""
+def flip_checks(pairs: pl.DataFrame) -> list[Check]:
+    """Whether rows that share a flip_id are two rows with the same responses exchanged."""
     named = pairs.filter(pl.col("flip_id").is_not_null())
-    found = []
-    if named.height:
-        share = counted(named.filter("in_flip").height, named.height)
-        meaning = "share of rows with a flip_id whose one partner holds the same responses exchanged"
-        found.append(Check("flips are whole", "rows with a flip_id", share, 1.0, 1.0, meaning))
-    if pairs.height:
-        share = counted(pairs.filter(pl.col("agreement") == 1.0).height, pairs.height)
-        meaning = "share of rows of which every vote, in both orders, names the chosen response"
-        found.append(Check("swap consistency", "kept rows", share, 0.90, 1.0, meaning))
-    return found
+    if named.is_empty():
+        return []
+    share = counted(named.filter("in_flip").height, named.height)
+    meaning = "share of rows with a flip_id whose one partner holds the same responses exchanged"
+    return [Check("flips are whole", "rows with a flip_id", share, 1.0, 1.0, meaning)]
 
 
 def preferences_apart(pairs: pl.DataFrame) -> int:

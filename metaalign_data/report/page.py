@@ -19,6 +19,7 @@ from metaalign_data.report.rows import RunRows
 
 REPORT = "report.html"
 ROWS_PER_SUBSET = 10
+MOST_REASONS = 12
 HEATS = 8
 """Steps of colour in the heat map."""
 
@@ -63,10 +64,11 @@ def _words(name: str) -> str:
 
 
 def reasons(counts: Mapping[str, int]) -> str:
-    """Reasons and how often, the most frequent first."""
-    return ", ".join(
-        f"{_words(name)} {n:,}" for name, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    )
+    """Reasons and how often, the most frequent first, and how many of the rest there are."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{_words(name)} {n:,}" for name, n in ranked[:MOST_REASONS]]
+    rest = [n for _, n in ranked[MOST_REASONS:]]
+    return ", ".join([*told, f"{len(rest)} others {sum(rest):,}"] if rest else told)
 
 
 def passage(counts: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Z = NormalDist().inv_cdf(0.975)
+Z_95 = NormalDist().inv_cdf(0.975)
+"""The normal quantile of a two-sided 95 % interval."""
 
 Status = Literal["ok", "look at this", "too few to tell"]
 
@@ -23,12 +24,19 @@ class Share:
     n: int
 
 
+def wilson(right: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share by Wilson (1927): holds near 0 and 1 and for few cases. (0, 1) of none."""
+    if n == 0:
+        return 0.0, 1.0
+    share, z2 = right / n, Z_95**2 / n
+    centre = (share + z2 / 2) / (1 + z2)
+    half = Z_95 / (1 + z2) * sqrt(share * (1 - share) / n + z2 / (4 * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 def counted(hits: float, n: int) -> Share:
-    """The share of independent cases, with Wilson's score interval (Wilson 1927). `n` is 1 or more."""
-    p = hits / n
-    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    reach = Z / (1 + Z**2 / n) * sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return Share(p, max(0.0, middle - reach), min(1.0, middle + reach), n)
+    """The share of independent cases. `n` is 1 or more."""
+    return Share(hits / n, *wilson(hits, n), n)
 
 
 def clustered(hit: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Share:
@@ -39,7 +47,7 @@ def clustered(hit: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Share
     p, n = float(hit.mean()), len(hit)
     residuals = np.bincount(groups, weights=hit - p)
     count = len(np.unique(groups))
-    reach = Z * sqrt(count / max(count - 1, 1) * float(residuals @ residuals)) / n
+    reach = Z_95 * sqrt(count / max(count - 1, 1) * float(residuals @ residuals)) / n
     return Share(p, max(0.0, p - reach), min(1.0, p + reach), n)
 
 

@@ -140,6 +140,7 @@ def test_the_passage_of_a_stage_that_took_nothing_is_empty() -> None:
 
 def test_reasons_are_told_the_most_frequent_first() -> None:
     assert reasons({"rejected: tie": 2, "failed: server_error": 10}) == "failed: server error 10, rejected: tie 2"
+    assert reasons({f"r{n:02}": n for n in range(1, 15)}).endswith("r04 4, r03 3, 2 others 3")
 
 
 def test_an_audit_that_was_stored_and_read_makes_the_same_page(tmp_path: Path) -> None:
