@@ -83,6 +83,18 @@ def parser() -> argparse.ArgumentParser:
 
     with_run(command("status", "run:status", "say how a run stands: rows, reasons, cost"))
 
+    audit = with_run(command("audit", "audit:audit", "measure whether a dataset can be solved without reading it"))
+    audit.add_argument(
+        "--sample",
+        type=_positive,
+        default=300,
+        metavar="N",
+        help="comparisons that the judge guesses at (default: 300)",
+    )
+    audit.add_argument("--no-judge", action="store_true", help="ask the judge nothing")
+
+    with_run(command("report", "report:report", "write report.html: the run, its audit and some rows, to look at"))
+
     stages = command("stages", "catalog:stages", "list the stages, or the settings of one")
     stages.add_argument("name", nargs="?", help="a stage")
 

@@ -27,7 +27,7 @@ LAYERS = (
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all
 
-HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai", "matplotlib", "sklearn"}
+HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai", "sklearn", "scipy", "matplotlib"}
 
 
 def modules() -> list[str]:

@@ -7,11 +7,9 @@ from typing import Any, Literal
 
 from metaalign_data.records import Comparison
 from metaalign_data.report.judging import figures, votes_of
+from metaalign_data.report.shares import wilson
 
 Figures = dict[str, Any]
-
-Z_95 = 1.959964
-"""The normal quantile of a two-sided 95 % interval."""
 
 _MARGIN_BINS = (0.0, 1.0, 2.0, 4.0, 6.0)
 _MARGINS = tuple(n / 2 for n in range(19))
@@ -50,16 +48,6 @@ class Outcome:
         """Whether the stages `judge` and `pair` would keep it."""
         enough = self.named is not None and self.agreement > 0.5 and self.agreement >= min_agreement
         return enough and self.margin >= min_margin
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share by Wilson (1927): holds near 0 and 1 and for few rows. (0, 1) of none."""
-    if n == 0:
-        return 0.0, 1.0
-    share, z2 = right / n, Z_95**2 / n
-    centre = (share + z2 / 2) / (1 + z2)
-    half = Z_95 / (1 + z2) * math.sqrt(share * (1 - share) / n + z2 / (4 * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def calibration(outcomes: Sequence[Outcome], *, min_agreement: float, min_margin: float, target: float) -> Figures:

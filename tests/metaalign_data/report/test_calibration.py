@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaalign_data.records import Comparison, Vote
-from metaalign_data.report.calibration import Outcome, calibration, suggested, wilson
+from metaalign_data.report.calibration import Outcome, calibration, suggested
+from metaalign_data.report.shares import wilson
 
 Winner = Literal["a", "b", "tie"]
 NAMES: dict[str, Winner] = {"a": "a", "b": "b", "t": "tie"}
