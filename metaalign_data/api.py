@@ -142,7 +142,8 @@ class _Run:
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
             models = session.teacher, session.judges
-            return StageContext(self.library, *models, self.recipe.seed, stage, session.weak_teacher)
+            more = session.weak_teacher, self.recipe.folder
+            return StageContext(self.library, *models, self.recipe.seed, stage, *more)
 
         window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs

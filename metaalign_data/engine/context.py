@@ -1,20 +1,24 @@
 """The context that stages get, in runs and in tests alike."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 from metaalign_data.chat import ChatRequest
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.prompting import Library
+from metaalign_data.queries import read_texts
 from metaalign_data.records import Record, digest
 from metaalign_data.rubrics import Rubric
+from metaalign_data.stage import OutsideText, TextSource
 from metaalign_data.taxonomy import Taxonomy
 from metaalign_data.teacher.base import Teacher
 
 
 @dataclass(frozen=True)
 class StageContext:
-    """Implements stage.Context for the stage of the name `stage`."""
+    """Implements stage.Context for the stage of the name `stage`; relative paths count from `folder`."""
 
     library: Library
     teacher: Teacher
@@ -22,6 +26,7 @@ class StageContext:
     seed: int
     stage: str
     weak_teacher: Teacher | None = None
+    folder: Path = Path()
 
     @property
     def judge(self) -> Teacher:
@@ -41,6 +46,9 @@ class StageContext:
 
     def meta_prompt(self, system_info: str, user_info: str) -> str:
         return self.library.meta_prompt(system_info, user_info)
+
+    def texts(self, source: TextSource) -> Sequence[OutsideText]:
+        return list(read_texts(source, self.folder))
 
     def rng(self, row: Record) -> Random:
         return Random(digest(str(self.seed), self.stage, row.id))
