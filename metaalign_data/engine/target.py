@@ -34,6 +34,7 @@ class Target:
         self.quotas = quotas(feed.recipe.subsets, pairs)
         self.accepted: Mapping[Subset, int] = dict.fromkeys(self.quotas, 0)
         self.rounds = 0
+        self._before: int | None = None  # candidates when the last round was planned
         self._usable = 0
         self._rows = self._going_round(read)
 
@@ -50,8 +51,9 @@ class Target:
         """The queries of the next round; None where the target is met, or cannot be."""
         self.accepted = dict(accepted)
         wanted = self._wanted()
-        if not wanted:
+        if not wanted or self._before == self.candidates:
             return None
+        self._before = self.candidates
         self.rounds += 1
         return self._round(wanted)
 

@@ -3,8 +3,11 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from pydantic import ValidationInfo
+
 from metaalign_data.errors import did_you_mean
-from metaalign_data.recipe.flaws import Flaw
+from metaalign_data.recipe.flaws import Flaw, reject
+from metaalign_data.recipe.settings import DatasetSettings
 from metaalign_data.records import PreferencePair, Query, Record, schema
 from metaalign_data.registry import BUILT_IN, stage_class, stage_types
 from metaalign_data.stage import Stage, TableStage
@@ -36,6 +39,19 @@ def misfits(chain: Sequence[tuple[str, Stage] | None]) -> Iterator[Flaw]:
             f"a recipe makes PreferencePair rows, but {giver} {record.__name__}"
             + _bridge(record, PreferencePair, "at the end"),
         )
+
+
+def reachable(dataset: DatasetSettings, info: ValidationInfo) -> DatasetSettings:
+    """A pydantic validator: a target needs a chain that makes its pairs from queries before any table stage."""
+    specs = info.data.get("stage_specs")
+    if dataset.target and specs:
+        types = [stage_types(type(spec.stage)) for spec in specs]
+        rows = [found for found in types if found]
+        if types[: len(rows)] != rows or rows[0][0] is not Query or not issubclass(rows[-1][1], PreferencePair):
+            reject(
+                [Flaw(("target",), "needs stages that make pairs from queries, and no row stage after a table stage")]
+            )
+    return dataset
 
 
 def _table_misfits(i: int, name: str, stage: Stage, record: type[Record] | None) -> Iterator[Flaw]:

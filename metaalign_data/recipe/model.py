@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from metaalign_data.chat import FROZEN
 from metaalign_data.errors import RecipeError, UserError, did_you_mean
@@ -16,6 +16,7 @@ from metaalign_data.queries import QuerySettings
 from metaalign_data.recipe.chain import DEFAULT_CHAIN, Loading, StageSpec, build_chain, dump_entry
 from metaalign_data.recipe.document import FLOAT, Document, read_document
 from metaalign_data.recipe.environment import expand, plaintext_keys
+from metaalign_data.recipe.fit import reachable
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
 from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
@@ -54,7 +55,7 @@ class Recipe(BaseModel):
         alias="stages",
         validate_default=True,
     )
-    dataset: DatasetSettings = DatasetSettings()
+    dataset: Annotated[DatasetSettings, AfterValidator(reachable)] = DatasetSettings()
     _folder: FilePath = PrivateAttr(default=FilePath())
     _templates: dict[Path, tuple[str, Any]] = PrivateAttr(default_factory=dict)
     """Texts with ${VAR}, and the values that they stood for."""

@@ -48,7 +48,8 @@ class SamplePreferences:
         rng = ctx.rng(row)
         salt = rng.random()
         slots = row.slots or drawn_slots(row, self.config.subsets, self.config.per_query, rng)
-        work = [self._scenario(row, s, Random(f"{salt} {s.subset} {s.ordinal}"), ctx) for s in slots]
+        query = row.model_copy(update={"slots": ()})  # a scenario is the same whatever it was planned with
+        work = [self._scenario(query, s, Random(f"{salt} {s.subset} {s.ordinal}"), ctx) for s in slots]
         return without_repeats(await all_ended(work))
 
     async def _scenario(self, query: Query, slot: Slot, rng: Random, ctx: Context) -> Scenario | Reject:

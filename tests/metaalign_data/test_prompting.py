@@ -117,8 +117,8 @@ def test_foreign_tags_stay_as_they_are(tmp_path: Path) -> None:
 
 @given(st.text())
 def test_any_text_is_filled_in_as_text(name: str) -> None:
-    prompt = Library().prompt("write_opinion_question")
-    bare, filled = (prompt.messages(query=text) for text in ("", name))
+    prompt = Library().prompt("write_opinion_questions")
+    bare, filled = (prompt.messages(query=text, questions="2") for text in ("", name))
     assert [m.role for m in filled] == [m.role for m in bare]
     assert filled[0] == bare[0]
     assert filled[1].content.count("<query>") == filled[1].content.count("</query>") == 1
@@ -147,8 +147,11 @@ def changed(kind: str, **changes: object) -> str:
     return yaml.safe_dump(data | changes)
 
 
-LONELY = {"name": "d", "values": [{"name": "v", "meaning": "m"}]}
-PROVIDER = {"name": "p", "winner": "provider", "wordings": ["Rules first."]}
+LONELY = {"name": "d", "area": "a", "values": [{"name": "v", "meaning": "m"}]}
+TWO = {"name": "d", "area": "a", "values": [{"name": "v", "meaning": "m"}, {"name": "w", "meaning": "n"}]}
+STRANGE = TWO | {"kinds": ["nope"]}
+RULES = {"risk": "harmless", "policy": "provider_first", "user": "conflicts", "winner": "provider"}
+HARM = {"risk": "harmful", "policy": "safety_first", "user": "silent", "winner": "safety"}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +164,14 @@ PROVIDER = {"name": "p", "winner": "provider", "wordings": ["Rules first."]}
         ("taxonomies", "a: [", "cannot be read"),
         ("taxonomies", b"\xff\xfe", "cannot be read"),
         ("priorities", changed("priorities", neutral=[]), "neutral"),
-        ("priorities", changed("priorities", policies=[PROVIDER, PROVIDER]), "one that the user wins"),
+        ("priorities", changed("priorities", cells=[RULES, RULES]), "stands there twice"),
+        ("priorities", changed("priorities", cells=[RULES | {"policy": "nobodys"}]), "no such policy: nobodys"),
+        ("priorities", changed("priorities", cells=[RULES | {"winner": "safety"}]), "'safety' cannot win here"),
+        ("priorities", changed("priorities", cells=[RULES | {"user": "alone"}]), "'provider' cannot win here"),
+        ("priorities", changed("priorities", cells=[HARM]), "one for harmless queries is needed"),
+        ("taxonomies", changed("taxonomies", contradictions=[["length.brief", "length.brif"]]), "no such cell"),
+        ("taxonomies", changed("taxonomies", dimensions=[TWO, TWO]), "stands there twice"),
+        ("taxonomies", changed("taxonomies", dimensions=[STRANGE], contradictions=[]), "no such kind"),
     ],
 )  # fmt: skip
 def test_a_broken_taxonomy_or_matrix_is_refused_with_its_file(

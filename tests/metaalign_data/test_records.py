@@ -21,6 +21,7 @@ from metaalign_data.records import (
     ResponseSet,
     Scenario,
     Side,
+    Slot,
     column_descriptions,
     digest,
     from_frame,
@@ -98,12 +99,19 @@ def test_ids_are_equal_exactly_where_the_content_is(one: Scenario, other: Scenar
 
 
 def test_records_of_two_types_with_the_same_fields_differ() -> None:
+    class One(Record):
+        key: str
+
     class Other(Record):
         key: str
-        text: str
-        source: str
 
-    assert Other(**query().model_dump()).id != query().id
+    assert One(key="x").id != Other(key="x").id
+
+
+def test_a_query_stays_itself_whatever_is_planned_for_it() -> None:
+    planned = query().model_copy(update={"slots": (Slot(subset="helpful", ordinal=3),), "kind": "health"})
+    assert planned.id == query().id
+    assert query(text="Another?").id != query().id
 
 
 def test_ids_are_the_same_in_every_process() -> None:

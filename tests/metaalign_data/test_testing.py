@@ -201,7 +201,7 @@ def test_randomness_follows_from_seed_stage_and_row_alone() -> None:
 
 async def test_the_default_teacher_writes_what_is_asked_for() -> None:
     ctx = context()
-    request = ctx.render("write_opinion_question", query="Should I get a dog?")
+    request = ctx.render("write_opinion_questions", query="Should I get a dog?", questions="2")
     text = (await ctx.teacher.complete(request)).text
     assert request.output is not None
     assert request.output.model_validate_json(text)

@@ -12,7 +12,9 @@ from metaalign_data.teacher.simulated.read import wanted
 from metaalign_data.teacher.simulated.world import Dimension, Measure, Stance, Value, Want, world
 
 _LISTED = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])|(?P<number>\d{1,3}[.)]))[ \t]+\S")
-_SPECIAL = re.compile(r"[ \t]*(?:#{1,6} |\|)")  # a heading, a row of a table
+_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+\S")
+_TABLE_ROW = re.compile(r"[ \t]*\|")
+_BOLD = re.compile(r"\*\*[^\s*][^*\n]*\*\*")
 _SENTENCE_END = re.compile(r"[.!?](?=[\s\"')]|\Z)")
 
 FEW, MANY = 2, 7  # sentences of an answer that is certainly brief, certainly thorough
@@ -36,24 +38,36 @@ class Measured:
         return frozenset(words(self.text))
 
     @cached_property
+    def has_heading(self) -> bool:
+        return any(_HEADING.match(line) for line in self.text.splitlines())
+
+    @cached_property
+    def has_bold(self) -> bool:
+        return _BOLD.search(self.text) is not None
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Lines that are neither blank nor a heading."""
+        return [line for line in self.text.splitlines() if line.strip() and not _HEADING.match(line)]
+
+    @cached_property
     def sentences(self) -> int:
-        """Sentences; a point of a list is one at least."""
+        """Sentences; a point of a list is one at least, a heading is none."""
         counted = 0
-        for line in self.text.splitlines():
+        for line in self.lines:
             listed = _LISTED.match(line)
-            ends = len(_SENTENCE_END.findall(line, listed.end() if listed else 0))
-            counted += max(ends, 1) if line.strip() else 0
+            counted += max(len(_SENTENCE_END.findall(line, listed.end() if listed else 0)), 1)
         return counted
 
     @cached_property
     def shares(self) -> tuple[float, float, float]:
-        """Of the lines that are not blank, the shares of bullet points, numbered points, headings and table rows."""
-        lines = [line for line in self.text.splitlines() if line.strip()]
-        if not lines:
+        """Of the lines, the shares of bullet points, numbered points and table rows."""
+        if not self.lines:
             return 0.0, 0.0, 0.0
-        kinds = [found.lastgroup for line in lines if (found := _LISTED.match(line))]
-        special = sum(1 for line in lines if _SPECIAL.match(line))
-        return kinds.count("bullet") / len(lines), kinds.count("number") / len(lines), special / len(lines)
+        kinds = [found.lastgroup for line in self.lines if (found := _LISTED.match(line))]
+        rows = sum(1 for line in self.lines if _TABLE_ROW.match(line))
+        n = len(self.lines)
+        return kinds.count("bullet") / n, kinds.count("number") / n, rows / n
 
     def has_any(self, phrases: tuple[str, ...]) -> bool:
         return any(phrase in self.spoken for phrase in phrases)
@@ -111,6 +125,14 @@ def _asks(response: Measured, value: Value) -> float:
     return float(response.text.rstrip(" \n\"')*_").endswith("?"))
 
 
+def _headings(response: Measured, value: Value) -> float:
+    return float(response.has_heading)
+
+
+def _bold(response: Measured, value: Value) -> float:
+    return float(response.has_bold)
+
+
 _MEASURES: dict[Measure, Callable[[Measured, Value], float]] = {
     "few_sentences": _few_sentences,
     "many_sentences": _many_sentences,
@@ -122,6 +144,8 @@ _MEASURES: dict[Measure, Callable[[Measured, Value], float]] = {
     "early": _early,
     "late": _late,
     "asks": _asks,
+    "headings": _headings,
+    "bold": _bold,
 }
 
 

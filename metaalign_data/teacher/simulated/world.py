@@ -25,6 +25,8 @@ Measure = Literal[
     "early",
     "late",
     "asks",
+    "headings",
+    "bold",
     "absent",
     "few_sentences",
     "many_sentences",
@@ -32,6 +34,8 @@ Measure = Literal[
     "bullets",
     "numbers",
 ]
+
+Layout = Literal["prose", "bullets", "numbers"]
 
 
 class Want(NamedTuple):
@@ -42,7 +46,10 @@ class Want(NamedTuple):
 
 
 class Show(BaseModel):
-    """How an answer has a value."""
+    """How an answer has a value.
+
+    `headings` are the titles of the two halves of its body; with `bold`, the key word of a sentence is in bold type.
+    """
 
     model_config = FROZEN
     open: Texts = ()
@@ -50,7 +57,9 @@ class Show(BaseModel):
     close: Texts = ()
     lead: Texts = ()
     replace: dict[str, str] = Field(default_factory=dict)
-    layout: Literal["prose", "bullets", "numbers"] | None = None
+    layout: Layout | None = None
+    headings: tuple[str, str] | None = None
+    bold: bool = False
     conclusion: Literal["first", "last"] | None = None
     sentences: int | None = Field(default=None, ge=1)
 

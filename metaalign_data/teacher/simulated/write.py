@@ -9,6 +9,7 @@ from random import Random
 from metaalign_data.teacher.simulated.phrases import (
     STOPWORDS,
     capitalised,
+    content_words,
     decapitalised,
     fill,
     remembered,
@@ -17,7 +18,7 @@ from metaalign_data.teacher.simulated.phrases import (
     words,
 )
 from metaalign_data.teacher.simulated.read import READ_CHARS, read_wishes, stance_asked, stance_stated, topic_of, wanted
-from metaalign_data.teacher.simulated.world import Show, Topic, Want, world
+from metaalign_data.teacher.simulated.world import Layout, Show, Topic, Want, world
 
 _FACTS = 3  # of an answer whose length nobody minds
 _MIN_POINTS = 2  # of the briefest list, the lead among them
@@ -117,21 +118,41 @@ def write_response(query: str, plan: Plan, rng: Random) -> str:
     topic = topic_of(query)
     slots = _slots(topic, query, rng)
     shows = [d.value(plan.values[d.name]).show for d in world().dimensions if d.name in plan.values]
-    layout = next((show.layout for show in shows if show.layout), "prose")
+    layout: Layout = next((show.layout for show in shows if show.layout), "prose")
     opens, inserts, closes = _shown(shows, slots, rng, brief=_is_brief(shows))
     if plan.echo:
         closes.append(f"All of this with {', '.join(plan.echo)} in mind.")
     closes.sort(key=lambda text: text.endswith("?"))
     lead = _lead(topic, plan, shows, slots, rng)
     facts = _facts(topic, shows, slots, rng, layout=layout)
+    if any(show.bold for show in shows):
+        lead, facts = _with_bold_word(lead), [_with_bold_word(fact) for fact in facts]
     if layout == "numbers":
         steps = "\n".join(f"{i}. {fill(step, rng, slots)}" for i, step in enumerate(topic.steps, 1))
-        body = _ordered(lead, [steps, " ".join((*inserts, *facts))], shows)
-        return _paragraphs(" ".join(opens), *body, " ".join(closes))
-    body = _ordered(lead, [*facts[:1], *inserts, *facts[1:]], shows)
-    if layout == "bullets":
-        return _paragraphs(" ".join(opens), "\n".join(f"- {line}" for line in body), " ".join(closes))
-    return " ".join((*opens, *body, *closes))
+        rest = " ".join((*inserts, *facts))
+        body = _ordered(lead, [steps, rest] if rest else [steps], shows)
+    else:
+        body = _ordered(lead, [*facts[:1], *inserts, *facts[1:]], shows)
+    headings = next((show.headings for show in shows if show.headings), None)
+    if headings is None:
+        return _laid_out(layout, opens, body, closes)
+    half = (len(body) + 1) // 2
+    parts = (_laid_out(layout, opens, body[:half], []), _laid_out(layout, [], body[half:], closes))
+    titles = (capitalised(fill(heading, rng, slots)) for heading in headings)
+    return _paragraphs(*(f"## {title}\n\n{part}" for title, part in zip(titles, parts, strict=True) if part))
+
+
+def _laid_out(layout: Layout, opens: list[str], body: list[str], closes: list[str]) -> str:
+    if layout == "prose":
+        return " ".join((*opens, *body, *closes))
+    inside = ["\n".join(f"- {line}" for line in body)] if layout == "bullets" else body
+    return _paragraphs(" ".join(opens), *inside, " ".join(closes))
+
+
+def _with_bold_word(sentence: str) -> str:
+    """The sentence with its longest word of meaning in bold type; as it is where it has none."""
+    word = max(content_words(sentence), key=len, default="")
+    return re.sub(rf"\b{re.escape(word)}\b", r"**\g<0>**", sentence, count=1, flags=re.IGNORECASE) if word else sentence
 
 
 def _ordered(lead: str, reasons: list[str], shows: list[Show]) -> list[str]:

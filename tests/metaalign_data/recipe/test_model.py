@@ -27,12 +27,16 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert recipe.seed == 0
     assert recipe.judge == recipe.teacher
     assert recipe.subsets == dict.fromkeys(SUBSETS, 0.25)
-    chain = ["sample_preferences", "generate_responses", "judge", "pair", "dedup", "split"]
+    chain = ["sample_preferences", "check_preferences", "generate_responses", "judge", "pair", "dedup", "split"]
     assert [spec.name for spec in recipe.stage_specs] == chain
     assert recipe.preferences.model_dump() == {
-        "per_query": 3, "explicit": 0.5, "implicit": 0.5, "taxonomy": "default", "priorities": "default",
+        "per_query": 3, "explicit": 0.5, "implicit": 0.5, "composed": 0.2, "twins": 0.1, "people": 100, "profiled": 0.3,
+        "placements": {"system_info": 0.25, "user_info": 0.45, "both": 0.1, "history": 0.2},
+        "variants": None, "questions": 3, "taxonomy": "default", "priorities": "default",
     }  # fmt: skip
-    assert recipe.dataset.model_dump() == {"license": None, "language": ("en",), "pretty_name": None}
+    assert recipe.dataset.model_dump() == {
+        "license": None, "language": ("en",), "pretty_name": None, "target": None, "max_candidates": None,
+    }  # fmt: skip
 
 
 def test_keys_of_the_provider_are_options_with_their_defaults_filled_in() -> None:

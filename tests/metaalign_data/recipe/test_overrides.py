@@ -47,7 +47,7 @@ def test_a_setting_of_a_stage_can_be_set_where_the_recipe_lists_none(tmp_path: P
     bare = TEXT.replace("stages: [sample_preferences, {generate_responses: {}}, judge, pair]", "")
     recipe = load(tmp_path, "stages.judge.votes=4", text=bare)
     assert [spec.config.get("votes") for spec in recipe.stage_specs if spec.name == "judge"] == [4]
-    assert len(recipe.stage_specs) == 6
+    assert len(recipe.stage_specs) == 7
 
 
 def test_later_overrides_win(tmp_path: Path) -> None:

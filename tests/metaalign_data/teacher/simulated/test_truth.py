@@ -10,6 +10,7 @@ from metaalign_data.teacher.simulated.phrases import fill
 from metaalign_data.teacher.simulated.truth import follows, measured, shows
 from metaalign_data.teacher.simulated.world import Want, world
 
+MARKUP = (("sections", "with_headings"), ("emphasis", "key_words_in_bold"), ("format", "prose"))
 TOPICAL = tuple(f"Some advice on {topic.keywords[0]}, please." for topic in world().topics if topic.keywords)
 
 
@@ -82,11 +83,28 @@ def test_where_nothing_is_asked_for_everything_follows():
         ("- one\n- two. three.\n* four", 4, 1.0, 0.0),
         ("So:\n1. one\n2) two", 3, 0.0, 2 / 3),
         ("“Quoted.” (And more.)", 2, 0.0, 0.0),
+        ("## So\n\n- one\n- two", 2, 1.0, 0.0),
     ],
 )
 def test_structure_is_measured(text, sentences, bullets, numbers):
     found = measured(text.replace("“", '"').replace("”", '"'))
     assert (found.sentences, found.shares[:2]) == (sentences, (bullets, pytest.approx(numbers)))
+
+
+@pytest.mark.parametrize(
+    ("text", "headed", "bold", "prose"),
+    [
+        ("# So\n\nIt is.", True, False, True),
+        ("It is #1, and 2 ** 3 ** 4 is large.", False, False, True),
+        ("#tag\nIt **is**.", False, True, True),
+        ("** It is.**", False, False, True),
+        ("**Never\nclosed", False, False, True),
+        ("| a | b |\n|---|---|", False, False, False),
+    ],
+)
+def test_markup_is_measured(text, headed, bold, prose):
+    found = {cell: shows(text, Want(*cell)) > 0.5 for cell in MARKUP}
+    assert found == dict(zip(MARKUP, (headed, bold, prose), strict=True))
 
 
 def test_a_response_of_a_megabyte_is_measured_in_a_moment():

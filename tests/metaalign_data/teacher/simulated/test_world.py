@@ -85,7 +85,8 @@ def test_what_surrounds_a_preference_asks_for_nothing():
 @pytest.mark.parametrize(("dimension", "value"), cells())
 def test_what_shows_a_value_is_measured_as_that_value_only(dimension, value):
     found = world().dimension[dimension].value(value)
-    for template in (*found.show.open, *found.show.insert, *found.show.close, *found.show.lead):
+    show = found.show
+    for template in (*show.open, *show.insert, *show.close, *show.lead, *(show.headings or ())):
         for text in fillings(template):
             shown = {
                 Want(d.name, v.name)

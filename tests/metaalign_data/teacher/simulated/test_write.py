@@ -66,6 +66,23 @@ def test_all_manners_go_together():
     assert opening
 
 
+@pytest.mark.parametrize("layout", ["prose", "bullets", "numbered_steps"])
+def test_headings_divide_an_answer_of_any_layout_in_two(layout):
+    plan = Plan({"format": layout, "sections": "with_headings"})
+    nothing, first, second = write_response("How do I bake bread?", plan, Random(1)).split("## ")
+    assert nothing == ""
+    for part in (first, second):
+        title, text = part.split("\n\n", 1)
+        assert "\n" not in title
+        assert text.strip()
+    assert "cooking" in first.splitlines()[0]
+
+
+def test_the_key_word_of_lead_and_facts_is_bold():
+    text = write_response("How do I bake bread?", Plan({"emphasis": "key_words_in_bold"}), Random(1))
+    assert [sentence.count("**") for sentence in text.split(". ")] == [2, 2, 2, 2]
+
+
 def test_a_chat_under_an_empty_meta_prompt_is_answered_on_its_topic():
     answer = chat("", "", "Why is the sky blue?")
     assert "most of nature follows from a few laws of conservation" in answer
