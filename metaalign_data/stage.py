@@ -47,7 +47,8 @@ class Reject:
 class TextSource(BaseModel):
     """Texts from outside of the pipeline that a stage wants to compare rows with, such as a benchmark.
 
-    A stage lists its sources as `reads: Sequence[TextSource]`, so that a missing file is told before anything is asked.
+    A stage lists its sources as `reads: Sequence[TextSource | RunSource]`: a missing one is told before anything is
+    asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,12 @@ class TextSource(BaseModel):
     split: str = Field(default="test", description="split of a Hub dataset")
     config: str | None = Field(default=None, description="configuration of a Hub dataset")
     revision: str | None = Field(default=None, description="branch, tag or commit of a Hub dataset")
+
+
+class RunSource(NamedTuple):
+    """The directory of an earlier run whose dataset a stage wants to see."""
+
+    run: str
 
 
 class OutsideText(NamedTuple):
@@ -115,6 +122,14 @@ class Context(Protocol):
 
     def texts(self, source: TextSource) -> Sequence[OutsideText]:
         """All texts of the source; a relative path counts from the recipe's folder. Raises UserError on a bad row."""
+        ...
+
+    def pairs(self, source: RunSource) -> pl.DataFrame:
+        """All pairs of the run's dataset, with a `split` column; relative paths count as those of texts."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Tell the people who run this something that they should know; it is shown at the end and in the manifest."""
         ...
 
     def rng(self, row: Record) -> Random:

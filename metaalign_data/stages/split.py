@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.embed import HASHED_NGRAMS, embedder
 from metaalign_data.records import Split as Name
-from metaalign_data.stage import Context
-from metaalign_data.stages.holdout import Groups
+from metaalign_data.stage import Context, RunSource
+from metaalign_data.stages.holdout import NO_SIDES, Groups, Sides
 
 ONE_JUDGEMENT = ("judgement_id", "flip_id", "twin_id")
 QUERY_BONDS = ("query_id", *ONE_JUDGEMENT)
@@ -22,7 +22,8 @@ class Split:
     Queries are one group when they are near-duplicates or of one source query or judgement, preferences when they are
     near-duplicates or of one judgement or user; groups are transitive. Of each subset about a share of the groups is
     held out, whole, and train is what holds no such group. So nothing unseen has a near-duplicate in train, and flips
-    and twins stay together. Each group is drawn by a hash of its own: other rows do not move it, except by joining it.
+    and twins stay together. Each group is drawn by a hash of its own: other rows do not move it, except by joining it;
+    with `earlier` these do not move it either, except into train where they unite it with a group of train.
     A preference that was written for a held-out query alone is unseen as well; `test` holds preferences that train has.
     """
 
@@ -34,6 +35,9 @@ class Split:
         )
         threshold: float = Field(default=0.92, gt=0.0, le=1.0, description="cosine from which texts are one group")
         embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+        earlier: str | None = Field(
+            default=None, description="directory of an earlier run: what was in train there, or held out, is so again"
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -43,19 +47,40 @@ class Split:
     def columns(self) -> Sequence[str]:
         return ("query", "preference", "subset")
 
+    @property
+    def reads(self) -> Sequence[RunSource]:
+        return [RunSource(self.config.earlier)] if self.config.earlier else []
+
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
         rows = table.collect()
         queries = self._groups(rows, "query", QUERY_BONDS, ctx.seed)
         preferences = self._groups(rows, "preference", PREFERENCE_BONDS, ctx.seed)
+        earlier = ctx.pairs(RunSource(self.config.earlier)) if self.config.earlier else None
         subsets = rows["subset"].to_list()
-        train = ~queries.held_out(self.config.test, subsets)
-        train &= ~preferences.held_out(self.config.unseen_preferences, subsets)
+        train = ~queries.held_out(self.config.test, subsets, _sides(earlier, "query"))
+        train &= ~preferences.held_out(self.config.unseen_preferences, subsets, _sides(earlier, "preference"))
         seen = zip(train, queries.among(train), preferences.among(train), strict=True)
-        return rows.with_columns(split=pl.Series([_name(*row) for row in seen], dtype=pl.String)).lazy()
+        split = pl.Series("split", [_name(*row) for row in seen], dtype=pl.String)
+        if earlier is not None and (moved := _moved(rows.with_columns(split), earlier)):
+            ctx.note(
+                f"{moved} rows that were held out in {self.config.earlier} are in train now: "
+                "their groups are one with groups of train, or too large to be held out"
+            )
+        return rows.with_columns(split).lazy()
 
     def _groups(self, rows: pl.DataFrame, text: str, bonds: Sequence[str], seed: int) -> Groups:
         shared = [rows[bond] for bond in bonds if bond in rows.columns]
         return Groups(rows[text].to_list(), shared, self._embedder, self.config.threshold, salt=f"{seed}-{text}")
+
+
+def _sides(earlier: pl.DataFrame | None, text: str) -> Sides:
+    return NO_SIDES if earlier is None else Sides.of(earlier[text], earlier["split"] == "train")
+
+
+def _moved(rows: pl.DataFrame, earlier: pl.DataFrame) -> int:
+    """How many rows of train were held out earlier."""
+    train, held_out = rows.filter(pl.col("split") == "train"), earlier.filter(pl.col("split") != "train")
+    return train.join(held_out, on="id", how="semi").height
 
 
 def _name(train: bool, query_seen: bool, preference_seen: bool) -> Name:
