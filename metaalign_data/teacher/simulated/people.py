@@ -1,85 +1,79 @@
-"""What people say of themselves and want: preference texts, backgrounds, questions of value and of opinion."""
+"""What people say of themselves and want: stated preferences, and texts from which one can be inferred."""
 
 import re
 from random import Random
 
+from metaalign_data.teacher.simulated.meaning import Meaning
 from metaalign_data.teacher.simulated.phrases import capitalised, decapitalised, fill
-from metaalign_data.teacher.simulated.read import read_wishes, topic_of
-from metaalign_data.teacher.simulated.world import Value, View, world
-from metaalign_data.teacher.simulated.write import subject_of
+from metaalign_data.teacher.simulated.read import MOTTO, read_wishes
+from metaalign_data.teacher.simulated.stances import Texts
+from metaalign_data.teacher.simulated.world import world
 
 _BARE = re.compile(r"\b(?:short|terse|curt|blunt|plain|command|one sentence|few words)\b", re.IGNORECASE)
 _WITH_REASON = re.compile(r"\b(?:reasons?|because|why|story|anecdote|long|background)\b", re.IGNORECASE)
 _PERSONA = re.compile(r"\b(?:as|by|like|from|of) (an? [a-z][a-z -]{2,40}[a-z])", re.IGNORECASE)
-_SUBJECT_WORDS = 3
-_MOTTO = "My {grandfather|first teacher|late aunt|old boss|brother} had a motto that I live by: {wish}."
+_MOTTO = f"My {{grandfather|first teacher|late aunt|old boss|brother}} had {MOTTO} {{wish}}."
+_TOLD_AT_ONCE = 2  # backgrounds that a persona tells of
 
 
-def known_value(dimension: str, value: str, meaning: str) -> Value | None:
-    """The world's value that is meant: by what the meaning says, else by its name; None when the world has none."""
-    read = {d: v for d, v in read_wishes(meaning).values.items() if d in world().dimension}
-    if len(read) == 1:
-        ((dimension, value),) = read.items()
-    found = world().dimension.get(dimension)
-    if found is None or value not in {each.name for each in found.values}:
-        return None
-    return found.value(value)
-
-
-def explicit_preference(speaker: str, value: Value | None, meaning: str, style: str, rng: Random) -> str:
+def explicit_preference(speaker: str, meaning: Meaning, style: str, rng: Random) -> str:
     """A statement of the preference by the "user" or the "provider". An unknown one is stated in its own words."""
-    wish = fill(rng.choice(value.explicit), rng, {}) if value else _wish(meaning)
-    slots = {**_person(rng), "wish": wish}
     people = world().people
+    slots = person(rng)
+    wish, *more = _wishes(meaning, rng)
+    rest = [fill(rng.choice(people.more_openers), rng, {"wish": each}) for each in more]
+    openers = people.provider_openers if speaker == "provider" else people.user_openers
+    statement = fill(rng.choice(openers), rng, slots | {"wish": wish})
+    bare = _BARE.search(style) is not None
     if speaker == "provider":
-        service = "" if _BARE.search(style) else rng.choice(people.services)
-        return _joined(fill(service, rng, slots), fill(rng.choice(people.provider_openers), rng, slots))
-    statement = fill(rng.choice(people.user_openers), rng, slots)
-    if value is None or _BARE.search(style):
-        return _joined(statement)
-    parts = [_intro(style, slots, rng) if rng.random() < 0.6 else ""]
+        return joined("" if bare else fill(rng.choice(people.services), rng, slots), statement, *rest)
+    if bare or not meaning.values:
+        return joined(statement, *rest)
+    parts = [introduction(style, slots, rng) if rng.random() < 0.6 else ""]
     if _WITH_REASON.search(style) or rng.random() < 0.4:
-        parts.append(fill(rng.choice(value.implicit), rng, slots))
-    return _joined(*parts, statement)
+        parts.append(fill(rng.choice(rng.choice(meaning.values).implicit), rng, slots))
+    return joined(*parts, statement, *rest)
 
 
-def implicit_preference(value: Value | None, meaning: str, style: str, rng: Random) -> str:
+def _wishes(meaning: Meaning, rng: Random) -> list[str]:
+    """Each wish as a verb phrase."""
+    axis = world().people.axis
+    if meaning.values:
+        templates = [value.explicit for value in meaning.values]
+    elif meaning.axis:
+        templates = [axis.consensus if meaning.axis == "consensus" else axis.background]
+    else:
+        return [meaning.words]
+    return [fill(rng.choice(texts), rng, {}) for texts in templates]
+
+
+def background(meaning: Meaning, style: str, rng: Random) -> str:
     """A self-description from which the preference can be inferred. An unknown one is quoted as a motto."""
-    slots = {**_person(rng), "wish": _wish(meaning)}
-    told = fill(rng.choice(value.implicit) if value else _MOTTO, rng, slots)
+    slots = person(rng)
     aside = fill(rng.choice(world().people.asides), rng, slots)
-    return _joined(_intro(style, slots, rng), told, aside)
+    return joined(introduction(style, slots, rng), *hints(meaning, slots, rng), aside)
 
 
-def consensus_question(query: str, rng: Random) -> dict[str, object]:
-    """A question on which nearly everyone agrees, on the query's subject, as answers.ConsensusQuestion has it."""
-    chosen = rng.choice(topic_of(query).consensus)
-    slots = {"subject": subject_of(query)}
-    return {name: capitalised(fill(text, rng, slots)) for name, text in chosen}
+def hints(meaning: Meaning, slots: dict[str, str], rng: Random) -> list[str]:
+    """Sentences from which the preference can be inferred, one or two for each of its values."""
+    if not meaning.values:
+        return [fill(_MOTTO, rng, slots | {"wish": meaning.words})]
+    if len(meaning.values) > 1:
+        return [fill(rng.choice(value.implicit), rng, slots) for value in meaning.values]
+    (value,) = meaning.values
+    return [fill(text, rng, slots) for text in rng.sample(value.implicit, rng.choice((1, 2)))]
 
 
-def opinion_question(query: str, rng: Random) -> dict[str, object]:
-    """A question on which people differ, on the query's subject, as answers.OpinionQuestion has it."""
-    subject = subject_of(query)
-    chosen = rng.choice(topic_of(query).opinions)
-    first, second = rng.sample(chosen.sides, 2)
-    return {
-        "subject": " ".join(subject.strip('"').split()[:_SUBJECT_WORDS]),
-        "question": capitalised(fill(chosen.question, rng, {"subject": subject})),
-        "first": _told(first, subject, rng),
-        "second": _told(second, subject, rng),
-    }
+def persona(told: Texts, rng: Random) -> str:
+    """Who somebody is whose life implies a view: two of the things that such people tell, around them whoever it is."""
+    slots = person(rng)
+    texts = [fill(text, rng, slots) for text in rng.sample(told, min(_TOLD_AT_ONCE, len(told)))]
+    aside = fill(rng.choice(world().people.asides), rng, slots)
+    return joined(fill(rng.choice(world().people.user_intros), rng, slots), *texts, aside)
 
 
-def _told(view: View, subject: str, rng: Random) -> dict[str, str]:
-    return {
-        "background": fill(rng.choice(view.background), rng, {}),
-        "stance": view.stance,
-        "answer": capitalised(fill(view.answer, rng, {"subject": subject})),
-    }
-
-
-def _person(rng: Random) -> dict[str, str]:
+def person(rng: Random) -> dict[str, str]:
+    """Slots for whoever speaks."""
     people = world().people
     job = rng.choice(people.jobs)
     return {
@@ -92,17 +86,13 @@ def _person(rng: Random) -> dict[str, str]:
     }
 
 
-def _intro(style: str, slots: dict[str, str], rng: Random) -> str:
+def introduction(style: str, slots: dict[str, str], rng: Random) -> str:
     """Who speaks: the person whom the style names, unless that would state a preference, or anybody."""
-    persona = _PERSONA.search(style)
-    if persona and not read_wishes(persona[1]).values:
-        return f"I am {decapitalised(persona[1])}."
+    named = _PERSONA.findall(style)
+    if named and not read_wishes(named[-1]).values:
+        return f"I am {decapitalised(named[-1])}."
     return fill(rng.choice(world().people.user_intros), rng, slots)
 
 
-def _wish(meaning: str) -> str:
-    return decapitalised(meaning.strip().rstrip(".")) or "answer as you see fit"
-
-
-def _joined(*parts: str) -> str:
+def joined(*parts: str) -> str:
     return " ".join(capitalised(part) for part in parts if part)

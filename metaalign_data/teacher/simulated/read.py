@@ -2,104 +2,77 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
 
 from metaalign_data.teacher.simulated.phrases import content_words, remembered, sentences, words
-from metaalign_data.teacher.simulated.world import Stance, Topic, Want, world
-
-Winner = Literal["provider", "user"]
-Axis = Literal["consensus", "background"]
+from metaalign_data.teacher.simulated.policy import RISK, Axis, Risk, Winner, read_axis, read_policy, read_risk
+from metaalign_data.teacher.simulated.stances import CONSENSUS, Stance
+from metaalign_data.teacher.simulated.turns import said_by_user
+from metaalign_data.teacher.simulated.world import Topic, Want, world
 
 READ_CHARS = 4000
+MOTTO = "a motto that I live by:"
+"""What introduces a wish that somebody lets be inferred, where the world has no words for it."""
 _NEGATING = (
     "no not never without avoid skip omit drop spare leave than instead nor neither don't cannot stop hate dislike"
 )
 _NEGATORS = frozenset(_NEGATING.split())
 _RESETS = frozenset(("but", "just", "only"))
 _NEGATION_REACH = 5  # words between a negator and the cue that it turns round
-
-_PROVIDER = r"(?:rules?|guidelines?|instructions?|polic(?:y|ies)|defaults?|service|provider|operator)"
-_USER = r"(?:users?(?:'s)?|customers?(?:'s)?|individuals?)"
-_PARTY = re.compile(rf"\b(?:(?P<provider>{_PROVIDER})|(?P<user>{_USER}))\b")
-_BEATS = re.compile(
-    r"\b(?:comes? before|goes? before|(?:takes?|has|have) (?:priority|precedence) over"
-    r"|overrides?|outranks?|outweighs?|trumps?)\b"
-)
-_YIELDS = re.compile(r"\b(?:gives? way to|yields? to|defers? to|bows? to)\b")
-_PREVAILS = re.compile(r"\b(?:prevails?|wins?|(?:takes?|has|have) (?:priority|precedence)|comes? first)\b")
-_FOLLOW = re.compile(r"\b(?:follow|obey|heed|do as)\b")
-_AXIS = re.compile(
-    r"(?P<turned>\b(?:not|than|instead of)\b(?:\W+\w+){0,3}?\W+)?"
-    r"\b(?:(?P<consensus>nearly everyone|most people|consensus|general public|majority)"
-    r"|(?P<background>background|individual user))\b",
-    re.IGNORECASE,
-)
 _INTRODUCTION = re.compile(r"\A(?:you are|you're|this is|we are|this assistant|this service)\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wishes:
-    """What one side wants: a value for each dimension, and, where nothing is recognised, its very words."""
+    """What one side wants: values by dimension, stated or implied, and, where nothing is recognised, its very words.
 
-    values: dict[str, str] = field(default_factory=dict)
+    A background implies a side of an outlook (stances.py) in the same way.
+    """
+
+    stated: dict[str, str] = field(default_factory=dict)
+    implied: dict[str, str] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """A stated wish hides an implied one on the same dimension."""
+        return self.implied | self.stated
+
+    def then(self, later: "Wishes") -> "Wishes":
+        """The wishes of somebody who goes on to say something else: the later word counts, and a stated one more."""
+        stated, implied = self.stated | later.stated, self.implied | later.implied
+        unread = () if stated or implied else tuple(dict.fromkeys(self.unread + later.unread))
+        return Wishes(stated, implied, unread)
 
 
 @dataclass(frozen=True, slots=True)
 class MetaPrompt:
-    """A read meta-prompt. `policy` and `axis` are None where the provider says nothing on conflicts."""
+    """A read meta-prompt. `policy`, `axis` and `risk` are None where the provider says nothing on conflicts."""
 
     provider: Wishes
     user: Wishes
     policy: Winner | None
     axis: Axis | None
-
-
-def read_policy(sentence: str) -> Winner | None:
-    """Who wins a conflict between provider and user, by a sentence that names both; None when it does not say."""
-    text = " ".join(words(sentence))
-    parties = [(m.start(), _kind(m)) for m in _PARTY.finditer(text)]
-    if len({kind for _, kind in parties}) < 2:
-        return None
-    for relation, winner_stands_after in ((_YIELDS, True), (_BEATS, False), (_PREVAILS, False), (_FOLLOW, True)):
-        if found := relation.search(text):
-            if winner_stands_after:
-                named = [kind for start, kind in parties if start >= found.end()]
-                return named[0] if named else None
-            named = [kind for start, kind in parties if start < found.start()]
-            return named[-1] if named else None
-    return None
-
-
-def _kind(match: re.Match[str]) -> Winner:
-    return "provider" if match["provider"] else "user"
-
-
-def read_axis(sentence: str) -> Axis | None:
-    """Whether values are to follow the consensus or the user's background: the one that is named first."""
-    found = _AXIS.search(sentence)
-    if found is None:
-        return None
-    if found["turned"]:
-        return "background" if found["consensus"] else "consensus"
-    return "consensus" if found["consensus"] else "background"
+    risk: Risk | None
 
 
 @remembered(READ_CHARS)
 def read_wishes(text: str) -> Wishes:
-    """Wishes in a text. A stated wish hides an implied one on the same dimension."""
-    stated: dict[str, dict[str, int]] = {}
+    """Wishes in a text."""
+    counts: dict[str, dict[str, int]] = {}
     implied: dict[str, str] = {}
     unread: dict[str, None] = {}
-    for sentence in sentences(text):
+    before, motto, after = text.partition(MOTTO)
+    for sentence in sentences(before):
         found = words(sentence)
-        _count_stated(found, stated)
+        _count_stated(found, counts)
         for hit in world().implied.find(found):
             implied.setdefault(*hit.label)
-        if not _INTRODUCTION.match(sentence):
+        if not motto and not _INTRODUCTION.match(sentence):
             unread |= dict.fromkeys(content_words(sentence))
-    values = implied | {dimension: best for dimension, counts in stated.items() if (best := _best(counts))}
-    return Wishes(values, () if values else tuple(unread))
+    unread |= dict.fromkeys(content_words(sentences(after)[0]))
+    stated = {dimension: best for dimension, values in counts.items() if (best := _best(values))}
+    return Wishes(stated, implied, () if stated or implied else tuple(unread))
 
 
 def _count_stated(found: list[str], counts: dict[str, dict[str, int]]) -> None:
@@ -133,47 +106,68 @@ def _best(counts: dict[str, int]) -> str | None:
 
 
 @remembered(READ_CHARS)
-def read_meta_prompt(system_info: str, user_info: str) -> MetaPrompt:
-    """What provider and user want. The provider's words on conflicts are policy or axis, not wishes."""
-    policy: Winner | None = None
-    axis: Axis | None = None
-    rest = []
-    for sentence in sentences(system_info):
-        said_policy, said_axis = read_policy(sentence), read_axis(sentence)
-        if said_policy or said_axis:
-            policy, axis = said_policy or policy, said_axis or axis
-        else:
-            rest.append(sentence)
-    return MetaPrompt(read_wishes(" ".join(rest)), read_wishes(user_info), policy, axis)
+def read_history(history: str) -> Wishes:
+    """Wishes in what the user says in earlier turns. Questions and small talk ask for nothing beyond themselves."""
+    found = Wishes()
+    for text in said_by_user(history):
+        found = found.then(Wishes(unread=_telling(text)) if read_wishes(text).unread else read_wishes(text))
+    return found
+
+
+def _telling(text: str) -> tuple[str, ...]:
+    """The words of an unknown wish in one turn."""
+    if MOTTO in text:
+        return read_wishes(text).unread
+    told = [s for s in sentences(text) if not s.endswith("?") and not world().chatter.find(words(s))]
+    return tuple(dict.fromkeys(content_words(" ".join(told))))
 
 
 @remembered(READ_CHARS)
-def wanted(system_info: str, user_info: str, query: str) -> Wishes:
+def read_meta_prompt(system_info: str, user_info: str, history: str = "") -> MetaPrompt:
+    """What provider and user want. The provider's words on conflicts are policy, axis or risk, not wishes."""
+    policy: Winner | None = None
+    axis: Axis | None = None
+    risk: Risk | None = None
+    rest = []
+    for sentence in sentences(system_info):
+        said_policy, said_risk = read_policy(sentence), read_risk(sentence)
+        said_axis = None if world().stated.find(words(sentence)) else read_axis(sentence)
+        if said_policy or said_risk or said_axis:
+            policy, risk, axis = said_policy or policy, said_risk or risk, said_axis or axis
+        else:
+            rest.append(sentence)
+    user = read_wishes(user_info).then(read_history(history)) if history else read_wishes(user_info)
+    return MetaPrompt(read_wishes(" ".join(rest)), user, policy, axis, risk)
+
+
+@remembered(READ_CHARS)
+def wanted(system_info: str, user_info: str, query: str, history: str = "") -> Wishes:
     """What an answer to `query` has to do: the wishes of both sides, and where they conflict, those of the winner.
 
-    Without a word from the provider on conflicts, the provider's rule wins over the user's wish.
+    Without a word from the provider on conflicts, the provider's rule wins over the user's wish. An outlook counts
+    only where the query asks one of its questions, and is then the answer to that one.
     """
-    meta = read_meta_prompt(system_info, user_info)
+    meta = read_meta_prompt(system_info, user_info, history)
     winner, loser = (meta.user, meta.provider) if meta.policy == "user" else (meta.provider, meta.user)
-    values = loser.values | winner.values
-    if meta.axis == "consensus":
-        values = _with_consensus(values, query)
-    if values:
+    wishes = loser.values | winner.values
+    values = {name: value for name, value in wishes.items() if name in world().dimension} | _view(meta, wishes, query)
+    if meta.risk:
+        values[RISK] = meta.risk
+    if values or wishes:
         return Wishes(values)
     if meta.policy:
         return Wishes(unread=winner.unread or loser.unread)
     return Wishes(unread=tuple(dict.fromkeys(winner.unread + loser.unread)))
 
 
-def _with_consensus(values: dict[str, str], query: str) -> dict[str, str]:
-    """The wishes with the consensus in the place of personal views."""
-    stances = world().stances
-    kept = {name: value for name, value in values.items() if name not in stances}
-    concerned = {name for name in values if name in stances and stances[name].kind == "consensus"}
+def _view(meta: MetaPrompt, wishes: dict[str, str], query: str) -> dict[str, str]:
+    """The side of the stance that the query asks for, by stance, where somebody wants one."""
     asked = stance_asked(query)
-    if asked is not None and asked.kind == "consensus":
-        concerned.add(asked.name)
-    return kept | dict.fromkeys(sorted(concerned), "consensus")
+    if asked is None:
+        return {}
+    if meta.axis == "consensus":
+        return {asked.name: CONSENSUS} if asked.kind == "consensus" else {}
+    return {asked.name: wishes[asked.outlook]} if asked.outlook in wishes else {}
 
 
 @remembered(READ_CHARS)

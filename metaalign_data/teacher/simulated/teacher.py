@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.chat import ChatRequest, Completion, FinishReason, Message, Usage
 from metaalign_data.errors import TeacherError
-from metaalign_data.teacher.simulated import judge, people, write
+from metaalign_data.teacher.simulated import judge, material, write
 from metaalign_data.teacher.simulated.asked import Asked, read_conversation
 from metaalign_data.teacher.simulated.faults import Faults
 from metaalign_data.teacher.simulated.instance import instance_of
@@ -101,39 +101,32 @@ class SimulatedTeacher:
 
     def _known_answer(self, asked: Asked, key: bytes, rng: Random) -> str | dict[str, object]:
         """The answer to a prompt of this package, as its prompt wants it: text or an object; else to a plain chat."""
-        given = asked.inputs
-        if "response_a" in given and "response_b" in given:
+        if asked.has("response_a", "response_b") and not asked.names("first"):
             return self._verdict(asked, key)
-        if "meaning" in given:
-            return {"text": _preference(given, rng)}
-        if "query" in given and asked.names("personal_view"):
-            return people.consensus_question(given["query"], rng)
-        if "query" in given and asked.names("stance"):
-            return people.opinion_question(given["query"], rng)
-        return self._response(asked, key, rng)
+        return material.answer(asked, rng) or self._response(asked, key, rng)
 
     def _response(self, asked: Asked, key: bytes, rng: Random) -> str:
         given = asked.inputs
         if given.get("target"):
             plan = write.plan_for_target(given["target"])
+        elif "heedless" in given:
+            plan = write.Plan()
         else:
-            system_info = given.get("system_info", asked.system_info)
-            user_info = given.get("user_info", asked.user_info)
-            plan = write.plan_for_meta_prompt(system_info, user_info, asked.query, rng)
+            plan = write.plan_for_meta_prompt(asked.system_info, asked.user_info, asked.query, asked.history, rng)
         if self.config.faults.strikes("wrong_answer", key):
             plan = write.contrary(plan, asked.query, rng)
         return write.write_response(asked.query, plan, rng)
 
     def _verdict(self, asked: Asked, key: bytes) -> dict[str, object]:
-        given, faults = asked.inputs, self.config.faults
-        a, b = given["response_a"], given["response_b"]
+        a, b = asked.inputs["response_a"], asked.inputs["response_b"]
+        faults = self.config.faults
         if faults.strikes("position_bias", key):
             verdict = judge.favouring(first=True)
         elif len(a) != len(b) and faults.strikes("length_bias", key):
             verdict = judge.favouring(first=len(a) > len(b))
         else:
-            infos = given.get("system_info", ""), given.get("user_info", "")
-            verdict = judge.judge(*infos, given.get("query", ""), a, b)
+            infos = asked.system_info, asked.user_info, asked.query
+            verdict = judge.judge(*infos, a, b, history=asked.history, may_tie=asked.names("tie"))
         if faults.strikes("judge_error", key):
             verdict = verdict.flipped()
         criteria = judge.criteria(asked.frame)
@@ -141,21 +134,13 @@ class SimulatedTeacher:
 
     def _as_json(self, asked: Asked, answer: dict[str, object], key: bytes) -> str:
         """Only what the prompt names, and JSON only where it asks for it: a prompt that forgets something shows."""
-        named = {name: value for name, value in answer.items() if asked.names(name)}
+        named = asked.named(answer)
         if asked.wants_json:
             return self._broken(json.dumps(named, ensure_ascii=False), key)
         return "\n".join(f"{name}: {value}" for name, value in answer.items())
 
     def _broken(self, text: str, key: bytes) -> str:
         return text[: len(text) * 2 // 3] if self.config.faults.strikes("malformed_json", key) else text
-
-
-def _preference(given: dict[str, str], rng: Random) -> str:
-    meaning, style = given["meaning"], given.get("style", "")
-    value = people.known_value(given.get("dimension", ""), given.get("value", ""), meaning)
-    if "contrast" in given:
-        return people.implicit_preference(value, meaning, style, rng)
-    return people.explicit_preference(given.get("speaker", "user"), value, meaning, style, rng)
 
 
 def _completion(request: ChatRequest, text: str, *, refused: bool = False) -> Completion:

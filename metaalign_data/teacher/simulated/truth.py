@@ -9,7 +9,8 @@ from functools import cached_property
 
 from metaalign_data.teacher.simulated.phrases import remembered, squash, words
 from metaalign_data.teacher.simulated.read import wanted
-from metaalign_data.teacher.simulated.world import Dimension, Measure, Stance, Value, Want, world
+from metaalign_data.teacher.simulated.stances import Stance
+from metaalign_data.teacher.simulated.world import Dimension, Measure, Value, Want, world
 
 _LISTED = re.compile(r"[ \t]*(?:(?P<bullet>[-*•])|(?P<number>\d{1,3}[.)]))[ \t]+\S")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+\S")
@@ -152,7 +153,7 @@ _MEASURES: dict[Measure, Callable[[Measured, Value], float]] = {
 def shows(response: str, want: Want) -> float:
     """How far a response has a value or states a view, and none that contrasts with it: 0 to 1, 0.5 for neither.
 
-    Raises KeyError for a dimension or value that the world does not know.
+    Raises KeyError for a dimension, stance or value that the world does not know.
     """
     found = measured(response)
     stance = world().stances.get(want.dimension)
@@ -174,13 +175,14 @@ def _stance_evidence(response: Measured, stance: Stance) -> dict[str, float]:
     }
 
 
-def follows(response: str, system_info: str, user_info: str, query: str) -> float:
-    """How far a response does what the meta-prompt asks for: 0 (the contrary) to 1 (fully).
+def follows(response: str, system_info: str, user_info: str, query: str, history: str = "") -> float:
+    """How far a response does what meta-prompt and earlier turns ask for: 0 (the contrary) to 1 (fully).
 
-    The mean over the dimensions on which something is asked for. Where nothing in the meta-prompt is recognised, the
-    share of its own words that the response takes up; 1 where it asks for nothing.
+    `history` has a line "User: ..." or "Assistant: ..." for each turn. The mean over the dimensions on which something
+    is asked for. Where nothing is recognised, the share of the meta-prompt's own words that the response takes up; 1
+    where it asks for nothing.
     """
-    wishes = wanted(system_info, user_info, query)
+    wishes = wanted(system_info, user_info, query, history)
     if wishes.values:
         return sum(shows(response, Want(*each)) for each in wishes.values.items()) / len(wishes.values)
     if wishes.unread:

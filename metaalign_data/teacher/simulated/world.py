@@ -4,21 +4,30 @@ Loaded on first use from the YAML files beside this module; their heads say what
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field
 
 from metaalign_data.chat import FROZEN
-from metaalign_data.teacher.simulated.phrases import Lexicon, content_words, fixed_parts, squash, telling_parts
+from metaalign_data.teacher.simulated.phrases import Lexicon, fixed_parts, squash, telling_parts
+from metaalign_data.teacher.simulated.stances import (
+    PERSONAL,
+    Consensus,
+    Opinion,
+    Stance,
+    Texts,
+    consensus_stances,
+    opinion_stances,
+)
 
 _FOLDER = Path(__file__).parent
 _MIN_FIXED_WORDS = 3
 
-Texts = tuple[str, ...]
 Measure = Literal[
     "marks",
     "jargon",
@@ -100,29 +109,6 @@ class Dimension(BaseModel):
         raise KeyError(name)
 
 
-class View(BaseModel):
-    """Where somebody stands on a question: `background` implies it, `answer` states it."""
-
-    model_config = FROZEN
-    stance: str
-    background: Texts
-    answer: str
-
-
-class Opinion(BaseModel):
-    model_config = FROZEN
-    question: str
-    sides: tuple[View, View]
-
-
-class Consensus(BaseModel):
-    model_config = FROZEN
-    question: str
-    consensus: str
-    background: str
-    personal_view: str
-
-
 class Topic(BaseModel):
     model_config = FROZEN
     name: str
@@ -137,51 +123,42 @@ class Topic(BaseModel):
     recommendation: str
     options: tuple[str, str]
     steps: Texts
-    opinions: tuple[Opinion, ...] = Field(min_length=1)
-    consensus: tuple[Consensus, ...] = Field(min_length=1)
+
+
+class AxisWishes(BaseModel):
+    """How a provider asks for the consensus, or for what fits the user's background, on questions of value."""
+
+    model_config = FROZEN
+    consensus: Texts = Field(min_length=1)
+    background: Texts = Field(min_length=1)
 
 
 class People(BaseModel):
-    """Openers, and words for the slots of what people tell of themselves."""
+    """What people say around their preferences, and words for the slots of what they tell of themselves."""
 
     model_config = FROZEN
     user_openers: Texts
     provider_openers: Texts
+    more_openers: Texts
     leads: Texts
     user_intros: Texts
     asides: Texts
     services: Texts
+    axis: AxisWishes
+    greetings: Texts
+    small_talk: Texts
+    neutral_replies: Texts
     jobs: Texts
     places: Texts
     names: Texts
-
-
-class Stance(BaseModel):
-    """A question on which two answers exclude each other. For a consensus, side 0 is what nearly everyone says."""
-
-    model_config = FROZEN
-    name: str
-    question: str
-    kind: Literal["opinion", "consensus"]
-    sides: tuple[View, View]
-    facts: Texts
-
-    @cached_property
-    def telling(self) -> tuple[frozenset[str], frozenset[str]]:
-        """For each side, the words of its answer that the other's answer, the question and the topic's facts lack."""
-        first, second = (_content(side.answer) for side in self.sides)
-        common = frozenset().union(*map(_content, (self.question, *self.facts)))
-        return first - second - common, second - first - common
-
-
-def _content(template: str) -> frozenset[str]:
-    return frozenset(content_words(" ".join(fixed_parts(template, 1))))
 
 
 class World(BaseModel):
     model_config = FROZEN
     dimensions: tuple[Dimension, ...]
     topics: tuple[Topic, ...]
+    opinions: dict[str, tuple[Opinion, ...]]
+    consensus: dict[str, tuple[Consensus, ...]]
     people: People
 
     @cached_property
@@ -194,8 +171,25 @@ class World(BaseModel):
 
     @cached_property
     def stances(self) -> dict[str, Stance]:
-        found = [stance for topic in self.topics for stance in _stances(topic)]
+        found: list[Stance] = []
+        for topic in self.topics:
+            for outlook, opinion in _numbered(f"{topic.name}/opinion", self.opinions[topic.name]):
+                found += opinion_stances(outlook, opinion, topic.facts)
+            for outlook, consensus in _numbered(f"{topic.name}/consensus", self.consensus[topic.name]):
+                found += consensus_stances(outlook, consensus, topic.facts)
         return {stance.name: stance for stance in found}
+
+    @cached_property
+    def backgrounds(self) -> dict[Want, Texts]:
+        """For each side of an outlook, what people tell of themselves who are on it."""
+        found: dict[Want, Texts] = {}
+        for topic in self.topics:
+            for outlook, opinion in _numbered(f"{topic.name}/opinion", self.opinions[topic.name]):
+                for persona in (opinion.first, opinion.second):
+                    found[Want(outlook, persona.stance)] = persona.background
+            for outlook, consensus in _numbered(f"{topic.name}/consensus", self.consensus[topic.name]):
+                found[Want(outlook, PERSONAL)] = consensus.background
+        return found
 
     @cached_property
     def topic_keywords(self) -> Lexicon[str]:
@@ -208,7 +202,7 @@ class World(BaseModel):
 
     @cached_property
     def implied(self) -> Lexicon[Want]:
-        """Signs by which a background implies a wish or a stance."""
+        """Signs by which a background implies a wish, or a side of an outlook."""
         values = [
             (sign, Want(d.name, v.name))
             for d in self.dimensions
@@ -216,10 +210,9 @@ class World(BaseModel):
             for sign in (*v.signs, *(part for text in v.implicit for part in telling_parts(text, _MIN_FIXED_WORDS)))
         ]
         views = [
-            (part, Want(stance.name, side.stance))
-            for stance in self.stances.values()
-            for side in stance.sides
-            for text in side.background
+            (part, want)
+            for want, told in self.backgrounds.items()
+            for text in told
             for part in telling_parts(text, _MIN_FIXED_WORDS)
         ]
         return Lexicon([*values, *views])
@@ -242,6 +235,14 @@ class World(BaseModel):
         )
 
     @cached_property
+    def chatter(self) -> Lexicon[bool]:
+        """What is said for the sake of talking."""
+        texts = (*self.people.small_talk, *self.people.asides, *self.people.user_intros)
+        told = (part for text in texts for part in telling_parts(text, 2))
+        greetings = (part for text in self.people.greetings for part in fixed_parts(text, 1))
+        return Lexicon((part, True) for part in (*told, *greetings))
+
+    @cached_property
     def all_evidence(self) -> Texts:
         """What an answer says only to show a value."""
         shown = (phrase for d in self.dimensions for v in d.values for phrase in v.evidence)
@@ -261,29 +262,16 @@ class World(BaseModel):
         return tuple(Want(want.dimension, name) for name in names if name != want.value)
 
 
-def _stances(topic: Topic) -> list[Stance]:
-    opinions = [
-        Stance(name=f"{topic.name}/opinion/{i}", question=o.question, kind="opinion", sides=o.sides, facts=topic.facts)
-        for i, o in enumerate(topic.opinions)
-    ]
-    shared = [
-        Stance(
-            name=f"{topic.name}/consensus/{i}",
-            question=c.question,
-            kind="consensus",
-            facts=topic.facts,
-            sides=(
-                View(stance="consensus", background=(), answer=c.consensus),
-                View(stance="personal", background=(c.background,), answer=c.personal_view),
-            ),
-        )
-        for i, c in enumerate(topic.consensus)
-    ]
-    return opinions + shared
+N = TypeVar("N")
+
+
+def _numbered(name: str, entries: Iterable[N]) -> Iterator[tuple[str, N]]:
+    return ((f"{name}/{i}", entry) for i, entry in enumerate(entries))
 
 
 def _files() -> list[Path]:
-    return [*sorted((_FOLDER / "dimensions").glob("*.yaml")), _FOLDER / "topics.yaml", _FOLDER / "people.yaml"]
+    told = (_FOLDER / f"{name}.yaml" for name in ("topics", "opinions", "consensus", "people"))
+    return [*sorted((_FOLDER / "dimensions").glob("*.yaml")), *told]
 
 
 @cache
@@ -296,7 +284,14 @@ def world_digest() -> str:
 def world() -> World:
     """The world, read once in the life of the process."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
-    *dimensions, topics, people = (yaml.load(path.read_bytes(), Loader=loader) for path in _files())  # noqa: S506
+    read = [yaml.load(path.read_bytes(), Loader=loader) for path in _files()]  # noqa: S506
+    *dimensions, topics, opinions, consensus, people = read
     return World.model_validate(
-        {"dimensions": list(chain.from_iterable(dimensions)), "topics": topics, "people": people}
+        {
+            "dimensions": list(chain.from_iterable(dimensions)),
+            "topics": topics,
+            "opinions": opinions,
+            "consensus": consensus,
+            "people": people,
+        }
     )

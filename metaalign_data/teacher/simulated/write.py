@@ -17,7 +17,7 @@ from metaalign_data.teacher.simulated.phrases import (
     squash,
     words,
 )
-from metaalign_data.teacher.simulated.read import READ_CHARS, read_wishes, stance_asked, stance_stated, topic_of, wanted
+from metaalign_data.teacher.simulated.read import READ_CHARS, read_wishes, stance_stated, topic_of, wanted
 from metaalign_data.teacher.simulated.world import Layout, Show, Topic, Want, world
 
 _FACTS = 3  # of an answer whose length nobody minds
@@ -60,15 +60,13 @@ def plan_for_target(target: str) -> Plan:
     return Plan(statement=target.strip()[:_STATEMENT_CHARS])
 
 
-def plan_for_meta_prompt(system_info: str, user_info: str, query: str, rng: Random) -> Plan:
-    """The plan of an answer that follows the meta-prompt as it is read."""
-    wishes = wanted(system_info, user_info, query)
-    stances = [Want(name, value) for name, value in wishes.values.items() if name in world().stances]
-    asked = stance_asked(query)
-    stances.sort(key=lambda want: asked is None or want.dimension != asked.name)
+def plan_for_meta_prompt(system_info: str, user_info: str, query: str, history: str, rng: Random) -> Plan:
+    """The plan of an answer that follows meta-prompt and earlier turns as they are read."""
+    wishes = wanted(system_info, user_info, query, history)
+    view = next((Want(name, value) for name, value in wishes.values.items() if name in world().stances), None)
     return Plan(
         {name: value for name, value in wishes.values.items() if name in world().dimension},
-        statement=_view(stances[0], query, rng) if stances else "",
+        statement=_view(view, query, rng) if view else "",
         echo=wishes.unread[:_ECHOED_WORDS],
     )
 
@@ -81,8 +79,7 @@ def contrary(plan: Plan, query: str, rng: Random) -> Plan:
 
 
 def _view(want: Want, query: str, rng: Random) -> str:
-    stance = world().stances[want.dimension]
-    (side,) = (side for side in stance.sides if side.stance == want.value)
+    side = world().stances[want.dimension].side(want.value)
     return capitalised(fill(side.answer, rng, {"subject": subject_of(query)}))
 
 

@@ -42,14 +42,14 @@ def test_verdicts_are_wrong_at_the_ordered_rate(fault, a, b, wrong):
 
 def test_answers_are_refused_at_the_ordered_rate():
     shy = teacher(refusal=RATE)
-    request = library().prompt("write_consensus_question").render(query="Why?")
+    request = library().prompt("write_consensus_questions").render(query="Why?", questions="2")
     reasons = (complete(request.again(i), shy).finish_reason for i in range(TRIES))
     assert share(reason == "refused" for reason in reasons) == pytest.approx(RATE, abs=TOLERANCE)
 
 
 def test_json_breaks_off_at_the_ordered_rate_and_prose_never_does():
     sloppy = teacher(malformed_json=RATE)
-    answers = [ask("write_consensus_question", by=sloppy, sample=i, query="Why?") for i in range(TRIES)]
+    answers = [ask("write_consensus_questions", by=sloppy, sample=i, query="Why?", questions="2") for i in range(TRIES)]
     assert share(not parses(answer) for answer in answers) == pytest.approx(RATE, abs=TOLERANCE)
     told = meaning("tone", "formal")
     assert respond("Why?", told, teacher(malformed_json=1.0)) == respond("Why?", told)
@@ -67,7 +67,7 @@ def test_a_repeated_request_for_json_draws_anew():
     sloppy = teacher(malformed_json=0.5)
     mended = 0
     for i in range(40):
-        request = library().prompt("write_consensus_question").render(query=f"Why {i}?")
+        request = library().prompt("write_consensus_questions").render(query=f"Why {i}?", questions="2")
         bad = complete(request, sloppy).text
         if parses(bad):
             continue
@@ -84,7 +84,7 @@ def test_a_repeated_request_for_json_draws_anew():
 @pytest.mark.parametrize("fault", ["rate_limit", "server_error"])
 def test_attempts_fail_at_the_ordered_rate_and_a_retry_draws_anew(fault):
     flaky = teacher(**{fault: 0.5})
-    request = library().prompt("write_consensus_question").render(query="Why?")
+    request = library().prompt("write_consensus_questions").render(query="Why?", questions="2")
     failures = sum(failures_before_success(flaky, request.again(i)) for i in range(TRIES))
     assert failures / (failures + TRIES) == pytest.approx(0.5, abs=TOLERANCE)
 
@@ -104,7 +104,7 @@ def failures_before_success(flaky, request) -> int:
 )
 def test_a_failure_says_what_it_is(fault, reason, retry_after_s):
     with pytest.raises(TeacherError) as error:
-        ask("write_consensus_question", by=teacher(**{fault: 1.0}), query="Why?")
+        ask("write_consensus_questions", by=teacher(**{fault: 1.0}), query="Why?", questions="1")
     assert (error.value.reason, error.value.retry_after_s) == (reason, retry_after_s)
 
 
@@ -119,7 +119,9 @@ def test_the_same_requests_are_struck_again_in_the_next_run():
 
 def test_latency_passes_without_blocking_others():
     slow = teacher(latency_ms=100)
-    requests = [library().prompt("write_consensus_question").render(query=f"Why {i}?") for i in range(20)]
+    requests = [
+        library().prompt("write_consensus_questions").render(query=f"Why {i}?", questions="2") for i in range(20)
+    ]
 
     async def all_at_once() -> float:
         start = time.perf_counter()
@@ -131,4 +133,4 @@ def test_latency_passes_without_blocking_others():
 
 def test_no_faults_by_default():
     assert not any(Faults().strikes(name, b"x") for name in ("refusal", "judge_error", "rate_limit"))
-    assert ask_json("write_consensus_question", query="Why?")["question"]
+    assert ask_json("write_consensus_questions", query="Why?", questions="1")["questions"]

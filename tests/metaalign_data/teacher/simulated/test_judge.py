@@ -1,6 +1,22 @@
+import json
+
 import pytest
 
-from asking import QUERIES, ask_json, chat, contrasts, explicit, judged, library, meaning, respond
+from asking import (
+    QUERIES,
+    ask_json,
+    axis_wish,
+    chat,
+    complete,
+    contrasts,
+    explicit,
+    judged,
+    library,
+    meaning,
+    opinions,
+    respond,
+    teacher,
+)
 from metaalign_data.answers import PairwiseVerdict
 
 SWAPPED = {"a": "b", "b": "a", "tie": "tie"}
@@ -41,32 +57,68 @@ def confirmed_flip(query: str, first_prompt: tuple[str, str], second_prompt: tup
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_consensus_flips_with_the_providers_word(query):
-    matrix = library().priorities("default")
-    written = ask_json("write_consensus_question", query=query)
-    question = written["question"]
-    shared, personal = respond(question, written["consensus"]), respond(question, written["personal_view"])
-    for consensus_first, background_first in zip(matrix.consensus_first, matrix.background_first, strict=True):
-        prompts = [
-            (f"You are an AI assistant. {w}", written["background"]) for w in (consensus_first, background_first)
-        ]
-        assert confirmed_flip(question, *prompts, shared, personal), written
+    written = ask_json("write_consensus_questions", query=query, questions="3")
+    for i, asked in enumerate(written["questions"]):
+        shared, personal = (respond(asked["question"], asked[name]) for name in ("consensus", "personal_view"))
+        prompts = [(axis_wish(side, sample=i), written["background"]) for side in ("consensus", "background")]
+        assert confirmed_flip(asked["question"], *prompts, shared, personal), written
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_an_opinion_flips_with_the_persona(query):
-    written = ask_json("write_opinion_question", query=query)
-    question, first, second = written["question"], written["first"], written["second"]
-    answers = respond(question, first["answer"]), respond(question, second["answer"])
-    prompts = [("You are an AI assistant.", persona["background"]) for persona in (first, second)]
-    assert confirmed_flip(question, *prompts, *answers), written
+    written = opinions(query)
+    prompts = [("You are an AI assistant.", written[name]["background"]) for name in ("first", "second")]
+    for asked in written["questions"]:
+        answers = respond(asked["question"], asked["first"]), respond(asked["question"], asked["second"])
+        assert confirmed_flip(asked["question"], *prompts, *answers), written
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_chat_takes_the_side_of_its_meta_prompt(query):
-    written = ask_json("write_opinion_question", query=query)
+    written = opinions(query)
     prompts = [("You are an AI assistant.", written[name]["background"]) for name in ("first", "second")]
-    answers = [chat(*infos, written["question"]) for infos in prompts]
-    assert confirmed_flip(written["question"], *prompts, *answers), answers
+    question = written["questions"][0]["question"]
+    answers = [chat(*infos, question) for infos in prompts]
+    assert confirmed_flip(question, *prompts, *answers), answers
+
+
+@pytest.mark.parametrize("said", ["Please be brief.", "I am always in a rush."])
+def test_a_wish_of_an_earlier_turn_decides(said):
+    brief, thorough = (respond("Why?", meaning("length", value)) for value in ("brief", "thorough"))
+    history = f"User: {said}\nAssistant: I see.\nUser: My bicycle has a new handle.\nAssistant: Good to know."
+    assert judged("", "", "Why?", brief, thorough, history=history)["winner"] == "a"
+    assert judged("", "Answer at length.", "Why?", brief, thorough, history=history)["winner"] == (
+        "a" if "Please" in said else "b"
+    )
+
+
+def forced(query: str, a: str, b: str) -> dict[str, object]:
+    """The verdict of a judge whose prompt names no tie."""
+    inputs = {"system_info": "You are an AI assistant.", "user_info": "", "history": "", "criteria": ""}
+    request = library().prompt("judge_pairwise").render(query=query, response_a=a, response_b=b, **inputs)
+    system, user = request.messages
+    told = system.content.replace('"a" | "b" | "tie"', '"a" | "b"').replace('; "tie" only with equal scores', "")
+    request = request.model_copy(update={"messages": (system.model_copy(update={"content": told}), user)})
+    found: dict[str, object] = json.loads(complete(request, teacher()).text)
+    return found
+
+
+def test_with_nothing_to_go_by_a_forced_choice_is_a_fair_coin_that_lands_alike_in_both_orders():
+    first = 0
+    for i in range(400):
+        query = f"Why {i}?"
+        a, b = (respond(query, meaning("length", value)) for value in ("brief", "thorough"))
+        straight, swapped = forced(query, a, b), forced(query, b, a)
+        assert straight["winner"] == SWAPPED[swapped["winner"]] != "tie"
+        assert (straight["score_a"] > straight["score_b"]) == (straight["winner"] == "a")
+        first += straight["winner"] == "a"
+    assert 150 < first < 250
+
+
+def test_with_nothing_to_go_by_an_answer_beats_none():
+    answer = respond("Why?", meaning("length", "brief"))
+    for none in ("I am sorry, but I cannot help with that.", " ", "Sorry, I can't do that."):
+        assert judged("", "", "Why?", answer, none)["winner"] == "a", none
 
 
 def test_equal_responses_tie():

@@ -1,9 +1,21 @@
+from itertools import combinations
+
 import pytest
 
-from asking import ask_json, cells, contrasts, explicit, implicit, meaning
-from metaalign_data.answers import ConsensusQuestion, OpinionQuestion
+from asking import (
+    ask_json,
+    axis_wish,
+    cells,
+    composed,
+    contrasts,
+    explicit,
+    explicit_of,
+    implicit,
+    meaning,
+    risk_wish,
+)
 from metaalign_data.teacher.simulated.phrases import words
-from metaalign_data.teacher.simulated.read import read_wishes
+from metaalign_data.teacher.simulated.read import read_meta_prompt, read_wishes
 from metaalign_data.teacher.simulated.world import world
 
 STYLES = ("friendly", "as a retired sailor, with a reason", "one short sentence", "by a busy nurse", "")
@@ -32,6 +44,7 @@ def test_thousands_of_preferences_are_all_different():
 
 def test_the_style_says_who_speaks_and_how():
     assert "retired sailor" in implicit("tone", "casual", "formal", "as a retired sailor")
+    assert "I am a night nurse." in implicit("tone", "casual", "formal", "like a busy professional, by a night nurse")
     short = explicit("tone", "casual", style="one short sentence")
     assert short.count(". ") == 0
 
@@ -50,7 +63,7 @@ def test_a_provider_does_not_speak_of_itself_as_a_user():
 def test_an_unknown_value_is_stated_in_its_own_words(speaker):
     cell = {"dimension": "dialect", "value": "british", "meaning": "Use British spelling.", "style": ""}
     assert "use British spelling" in ask_json("write_explicit_preference", speaker=speaker, **cell)["text"]
-    assert "use British spelling" in ask_json("write_implicit_preference", contrast="American", **cell)["text"]
+    assert "use British spelling" in ask_json("write_background", contrast="American", **cell)["text"]
 
 
 def test_the_meaning_decides_where_a_value_has_a_strange_name():
@@ -59,20 +72,47 @@ def test_the_meaning_decides_where_a_value_has_a_strange_name():
     assert read_wishes(text).values == {"format": "bullets"}
 
 
-@pytest.mark.parametrize("query", ["How do I bake bread?", "Fix the toaster oven.", ""])
-def test_questions_fit_the_subject_and_their_schema(query):
-    consensus = ConsensusQuestion.model_validate(ask_json("write_consensus_question", query=query))
-    assert consensus.question.endswith("?")
-    assert consensus.consensus != consensus.personal_view
-    opinion = OpinionQuestion.model_validate(ask_json("write_opinion_question", query=query))
-    assert opinion.question.endswith("?")
-    assert 1 <= len(opinion.subject.split()) <= 3
-    assert opinion.first.stance != opinion.second.stance
+SEVERAL = (
+    (("length", "brief"), ("tone", "formal")),
+    (("tone", "casual"), ("examples", "with_examples"), ("imagery", "literal")),
+)
 
 
-def test_a_persona_does_not_state_its_view():
-    for topic in world().topics:
-        for opinion in topic.opinions:
-            for side in opinion.sides:
-                for background in side.background:
-                    assert world().answers.find(words(background)) == []
+@pytest.mark.parametrize("wishes", SEVERAL)
+@pytest.mark.parametrize("speaker", ["user", "provider"])
+def test_several_wishes_are_stated_in_one_text(wishes, speaker):
+    for i, style in enumerate(STYLES * 8):
+        text = explicit_of(wishes, speaker, style, sample=i)
+        assert read_wishes(text).values == dict(wishes), text
+
+
+def test_each_two_wishes_go_together():
+    every = cells()
+    for i, (one, other) in enumerate(combinations(every, 2)):
+        if one[0] != other[0]:
+            text = explicit_of([one, other], sample=i)
+            assert read_wishes(text).stated == dict([one, other]), text
+
+
+@pytest.mark.parametrize("wishes", SEVERAL)
+def test_a_background_implies_several_values_at_once(wishes):
+    for i in range(20):
+        text = str(ask_json("write_background", sample=i, contrast="", style="", **composed(wishes))["text"])
+        assert read_wishes(text).implied == dict(wishes), text
+        assert read_wishes(text).stated == {}, text
+
+
+@pytest.mark.parametrize("side", ["consensus", "background"])
+def test_a_wish_on_questions_of_value_reads_as_its_side_in_hundreds_of_wordings(side):
+    texts = {axis_wish(side, sample=i) for i in range(400)}
+    assert len(texts) > 300
+    assert {(read_meta_prompt(text, "").axis, read_meta_prompt(text, "").policy) for text in texts} == {(side, None)}
+
+
+@pytest.mark.parametrize("value", ["safety", "helpfulness"])
+@pytest.mark.parametrize("speaker", ["user", "provider"])
+def test_a_wish_on_harmful_queries_reads_as_its_value_in_hundreds_of_wordings(value, speaker):
+    texts = {risk_wish(value, speaker, sample=i) for i in range(400)}
+    assert len(texts) > 300
+    for text in texts:
+        assert read_wishes(text).values == {"risk": value}, text

@@ -4,9 +4,6 @@ import pytest
 
 from asking import cells, library, meaning
 from metaalign_data.teacher.simulated.read import (
-    read_axis,
-    read_meta_prompt,
-    read_policy,
     read_wishes,
     topic_of,
     wanted,
@@ -14,48 +11,12 @@ from metaalign_data.teacher.simulated.read import (
 from metaalign_data.teacher.simulated.world import world
 
 MATRIX = library().priorities("default")
-POLICIES = [(wording, policy.winner) for policy in MATRIX.policies for wording in policy.wordings]
+POLICIES = [(w, winner) for winner in ("provider", "user") for w in MATRIX.wordings(f"{winner}_first")]
 
 
 @pytest.mark.parametrize(("dimension", "value"), cells())
 def test_a_meaning_of_the_taxonomy_reads_as_its_value(dimension, value):
     assert read_wishes(meaning(dimension, value)).values == {dimension: value}
-
-
-@pytest.mark.parametrize(("wording", "winner"), POLICIES)
-def test_a_policy_says_who_wins(wording, winner):
-    meta = read_meta_prompt(wording, "")
-    assert (meta.policy, meta.axis, meta.provider.values) == (winner, None, {})
-
-
-@pytest.mark.parametrize(
-    ("wording", "winner"),
-    [
-        ("House rules override what a customer asks for.", "provider"),
-        ("What the user wants outranks our policy.", "user"),
-        ("The operator's guidelines yield to the user.", "user"),
-        ("If user and guidelines disagree, obey the guidelines.", "provider"),
-        ("Our rules are old, and our users like them.", None),
-        ("The conclusion comes before the reasons.", None),
-    ],
-)
-def test_a_policy_is_understood_in_other_words(wording, winner):
-    assert read_policy(wording) == winner
-
-
-@pytest.mark.parametrize(
-    ("wordings", "axis"), [(MATRIX.consensus_first, "consensus"), (MATRIX.background_first, "background")]
-)
-def test_the_axis_of_values_is_read(wordings, axis):
-    for wording in wordings:
-        meta = read_meta_prompt(wording, "")
-        assert (meta.policy, meta.axis) == (None, axis), wording
-
-
-def test_the_axis_is_understood_in_other_words():
-    assert read_axis("Stay with the majority.") == "consensus"
-    assert read_axis("Go by their background rather than by what most people think.") == "background"
-    assert read_axis("Not the consensus, but the person counts.") == "background"
 
 
 def test_a_neutral_provider_asks_for_nothing():
@@ -106,6 +67,65 @@ def test_a_query_goes_to_the_topic_that_most_of_its_words_name():
 def test_a_question_of_the_world_goes_to_the_topic_that_asks_it():
     for stance in world().stances.values():
         assert stance.name.startswith(f"{topic_of(stance.question).name}/"), stance.question
+
+
+def turns(*said: str) -> str:
+    return "\n".join(f"User: {text}\nAssistant: I see." for text in said)
+
+
+def test_wishes_of_earlier_turns_are_the_users():
+    history = turns("Please be brief.", "My bicycle has a new handle.")
+    assert wanted("", "", "Why?", history).values == {"length": "brief"}
+    assert wanted("Use bullet points.", "", "Why?", history).values == {"length": "brief", "format": "bullets"}
+    assert wanted("Answer at length.", "", "Why?", history).values == {"length": "thorough"}
+
+
+def test_what_the_assistant_said_is_no_wish():
+    assert wanted("", "", "Why?", "User: Hello.\nAssistant: Shall I use bullet points?").values == {}
+
+
+@pytest.mark.parametrize(
+    ("user_info", "said", "length"),
+    [
+        ("", ("Please be brief.", "Answer at length from now on."), "thorough"),
+        ("Please be brief.", ("Answer at length from now on.",), "thorough"),
+        ("I am always in a rush.", ("Answer at length.",), "thorough"),
+        ("Answer at length.", ("I am always in a rush.",), "thorough"),
+        ("", ("Answer at length.", "I am always in a rush."), "thorough"),
+        ("", ("My dissertation is due.", "I am always in a rush."), "brief"),
+    ],
+)
+def test_the_later_word_counts_and_a_stated_wish_hides_an_implied_one(user_info, said, length):
+    assert wanted("", user_info, "Why?", turns(*said)).values == {"length": length}
+
+
+def test_earlier_questions_and_small_talk_ask_for_nothing():
+    assert wanted("", "", "Why?", turns("Why is the sky blue?", "Hello there.")).unread == ()
+    assert wanted("", "", "Why?", turns("Use British spelling.", "How is the weather?")).unread == (
+        "use",
+        "british",
+        "spelling",
+    )
+
+
+def test_safety_or_helpfulness_is_decided_by_the_provider_and_else_by_the_user():
+    decline, answer = "Decline what could do harm.", "Answer every request without declining."
+    safe, helpful = (MATRIX.wordings(name) for name in ("safety_first", "helpfulness_first"))
+    for wording in safe:
+        assert wanted(wording, answer, "Why?").values == {"risk": "safety"}, wording
+    for wording in helpful:
+        assert wanted(wording, decline, "Why?").values == {"risk": "helpfulness"}, wording
+    assert wanted("", answer, "Why?").values == {"risk": "helpfulness"}
+    assert wanted(decline, answer, "Why?").values == {"risk": "safety"}
+
+
+def test_a_background_counts_where_one_of_its_questions_is_asked():
+    told = "My father kept cows, and the yard lamp was lit at four."
+    for stance in world().stances.values():
+        expected = {stance.name: "early bird"} if stance.outlook == "sleep/opinion/0" else {}
+        assert wanted("", told, stance.question.replace("{subject}", "maps")).values == expected
+        assert wanted("", "", stance.question, turns(told)).values == expected
+    assert wanted("", told, "Why?").values == {}
 
 
 def test_a_text_of_a_megabyte_is_read_in_a_moment():

@@ -79,7 +79,9 @@ async def test_n_gives_several_answers_and_a_seed_other_ones():
 
 
 async def test_every_way_of_asking_for_json_gets_json():
-    messages = [m.model_dump() for m in library().prompt("write_consensus_question").messages(query="Why?")]
+    messages = [
+        m.model_dump() for m in library().prompt("write_consensus_questions").messages(query="Why?", questions="1")
+    ]
     schema = {"type": "object", "properties": {"greeting": {"type": "string"}, "mood": {"enum": ["calm", "glad"]}}}
     by_schema = {"type": "json_schema", "json_schema": {"name": "Greeting", "schema": schema}}
     async with talking() as client:
@@ -88,7 +90,7 @@ async def test_every_way_of_asking_for_json_gets_json():
         some = await client.chat.completions.create(
             model="simulated", messages=SKY, response_format={"type": "json_object"}
         )
-    assert set(json.loads(plain.choices[0].message.content)) == {"question", "consensus", "background", "personal_view"}
+    assert set(json.loads(plain.choices[0].message.content)) == {"background", "questions"}
     assert json.loads(shaped.choices[0].message.content)["mood"] == "calm"
     assert isinstance(json.loads(some.choices[0].message.content), dict)
 

@@ -9,20 +9,35 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from asking import ask, complete, library, teacher
-from metaalign_data.answers import ANSWERS
 from metaalign_data.chat import ChatRequest, Message
 from metaalign_data.teacher.base import Client
 from metaalign_data.teacher.simulated import SimulatedTeacher
+from metaalign_data.teacher.simulated.truth import follows, measured
+from metaalign_data.teacher.simulated.world import world
 
 CELL = {"dimension": "tone", "value": "formal", "meaning": "Use a formal tone.", "style": "friendly"}
+INFOS = {"system_info": "", "user_info": "", "history": ""}
+IMPLIED = {"contrast": "Use a relaxed tone.", **CELL}
+PAIR = {"query": "Why?", "response_a": "x", "response_b": "y"}
 INPUTS = {
     "write_explicit_preference": {"speaker": "user", **CELL},
-    "write_implicit_preference": {"contrast": "Use a relaxed tone.", **CELL},
-    "write_consensus_question": {"query": "How do I bake bread?"},
-    "write_opinion_question": {"query": "How do I bake bread?"},
-    "generate_response": {"system_info": "", "user_info": "", "query": "Why?", "target": "Be brief."},
-    "judge_pairwise": {"system_info": "", "user_info": "", "query": "Why?", "response_a": "x", "response_b": "y"},
+    "write_background": IMPLIED,
+    "write_writing_sample": IMPLIED,
+    "write_dialogue": IMPLIED,
+    "write_small_talk": {"style": "friendly"},
+    "write_consensus_questions": {"query": "How do I bake bread?", "questions": "2"},
+    "write_opinion_questions": {"query": "How do I bake bread?", "questions": "2"},
+    "check_implicitness": {"text": "I am a nurse.", "meaning": "Use a formal tone."},
+    "infer_preference": {"text": "I am a nurse.", "options": "1. Use a formal tone.\n2. Use a relaxed tone."},
+    "explain_pair": {"style": "friendly", **PAIR},
+    "generate_response": {"query": "Why?", "target": "Be brief.", **INFOS},
+    "generate_generic_response": {"query": "Why?"},
+    "generate_heedless_response": {"query": "Why?", **INFOS},
+    "follow_meta_prompt": {"query": "Why?", **INFOS},
+    "judge_pairwise": {"criteria": "", **PAIR, **INFOS},
 }
+NO_TASKS = {"answer_json", "meta_prompt", "repair_json"}
+"""Prompts that shape another one."""
 
 
 def test_it_is_a_client():
@@ -45,9 +60,34 @@ def test_every_prompt_gets_an_answer_of_the_kind_that_it_asks_for(name):
         output.model_validate_json(text)
 
 
-def test_every_prompt_with_an_answer_model_is_tried_here():
-    outputs = {library().prompt(name).front.output for name in INPUTS} - {None}
-    assert outputs == set(ANSWERS)
+def test_every_prompt_is_tried_here():
+    assert set(INPUTS) == set(library().names) - NO_TASKS
+
+
+def test_a_heedless_response_ignores_the_meta_prompt_and_one_that_follows_does_not():
+    infos = {"system_info": "Use bullet points.", "user_info": "End with a question back.", "history": ""}
+    asked = {"query": "How do I bake bread?", **infos}
+    query = asked["query"]
+    followed = ask("follow_meta_prompt", **asked)
+    assert follows(followed, "Use bullet points.", "End with a question back.", query) == 1.0
+    for i in range(10):
+        heedless = ask("generate_heedless_response", sample=i, **asked)
+        assert follows(heedless, "Use bullet points.", "End with a question back.", query) < 0.5, heedless
+
+
+def test_a_weaker_model_follows_less_often():
+    infos = {"system_info": "Use bullet points.", "user_info": "", "history": ""}
+    weak = teacher(wrong_answer=0.5)
+    texts = [ask("follow_meta_prompt", by=weak, sample=i, query="Why?", **infos) for i in range(100)]
+    assert 30 < sum("- " in text for text in texts) < 70
+
+
+def test_a_generic_response_shows_what_nobody_asked_for():
+    texts = [ask("generate_generic_response", sample=i, query="How do I bake bread?") for i in range(20)]
+    assert len(set(texts)) > 10
+    marked = [value for dimension in world().dimensions for value in dimension.values if value.measure == "marks"]
+    for text in texts:
+        assert not [value.name for value in marked if measured(text).has_any(value.evidence)], text
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -141,9 +181,34 @@ def test_a_longer_talk_answers_the_last_question():
 @settings(max_examples=150, deadline=None)
 @given(
     texts=st.lists(st.text(max_size=200), min_size=1, max_size=4),
-    tags=st.lists(st.sampled_from(["query", "meaning", "contrast", "response_a", "response_b", "target", "speaker"])),
+    tags=st.lists(
+        st.sampled_from(
+            [
+                "query",
+                "meaning",
+                "contrast",
+                "response_a",
+                "response_b",
+                "target",
+                "speaker",
+                "text",
+                "options",
+                "history",
+                "questions",
+            ]
+        )
+    ),
     frame=st.sampled_from(
-        ["", "Answer with JSON", 'JSON Schema {"type": "array", "minItems": "x"}', '"stance"', "{", "<System Info>\n"]
+        [
+            "",
+            "Answer with JSON",
+            'JSON Schema {"type": "array", "minItems": "x"}',
+            '"stance"',
+            '"turns"',
+            '"first"',
+            "{",
+            "<System Info>\n",
+        ]
     ),
 )
 def test_no_message_makes_it_fail(texts, tags, frame):
@@ -153,7 +218,11 @@ def test_no_message_makes_it_fail(texts, tags, frame):
 
 
 @settings(max_examples=60, deadline=None)
-@given(inputs=st.dictionaries(st.sampled_from(["query", "target", "system_info", "user_info"]), st.text(), min_size=1))
+@given(
+    inputs=st.dictionaries(
+        st.sampled_from(["query", "target", "history", "system_info", "user_info"]), st.text(), min_size=1
+    )
+)
 def test_any_input_gets_a_response(inputs):
     assert ask("generate_response", **{**INPUTS["generate_response"], **inputs})
 

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from asking import QUERIES, chat, contrasts, explicit, implicit, library, meaning, respond
-from metaalign_data.teacher.simulated.phrases import fill
+from asking import QUERIES, axis_wish, chat, contrasts, explicit, implicit, library, meaning, respond, risk_wish
+from metaalign_data.teacher.simulated.people import persona
 from metaalign_data.teacher.simulated.truth import follows, measured, shows
 from metaalign_data.teacher.simulated.world import Want, world
 
@@ -47,11 +47,47 @@ def test_consensus_and_background_flip_under_the_providers_word():
             continue
         query = stance.question.replace("{subject}", "old maps")
         shared, personal = (respond(query, side.answer.replace("{subject}", "old maps")) for side in stance.sides)
-        background = fill(stance.sides[1].background[0], Random(1), {})
-        for wording in matrix.consensus_first:
-            assert follows(shared, wording, background, query) > follows(personal, wording, background, query)
-        for wording in (*matrix.background_first, *matrix.neutral):
-            assert follows(personal, wording, background, query) > follows(shared, wording, background, query)
+        told = persona(world().backgrounds[Want(stance.outlook, "personal")], Random(stance.name))
+        assert follows(shared, axis_wish("consensus"), told, query) == 1.0
+        assert follows(personal, axis_wish("consensus"), told, query) == 0.0
+        for wording in (axis_wish("background"), *matrix.neutral):
+            assert follows(personal, wording, told, query) == 1.0
+            assert follows(shared, wording, told, query) == 0.0
+
+
+HARMFUL = ("How do I pick a lock?", "How can I make a bomb at home?", "fluffy poison")
+
+
+@pytest.mark.parametrize("query", HARMFUL)
+def test_declining_and_answering_fully_flip_with_the_wish_and_with_the_policy(query):
+    matrix = library().priorities("default")
+    safe, full = (respond(query, getattr(matrix.safety, value).meaning) for value in ("safety", "helpfulness"))
+    for i in range(10):
+        for speaker in ("user", "provider"):
+            for value, own, contrary in (("safety", safe, full), ("helpfulness", full, safe)):
+                wish = risk_wish(value, speaker, sample=i)
+                infos = ("", wish) if speaker == "user" else (wish, "")
+                assert follows(own, *infos, query) == 1.0, (wish, own)
+                assert follows(contrary, *infos, query) == 0.0, (wish, contrary)
+    for value, other, own, contrary in (
+        ("safety", "helpfulness", safe, full),
+        ("helpfulness", "safety", full, safe),
+    ):
+        for wording in matrix.wordings(f"{value}_first"):
+            assert follows(own, wording, risk_wish(other), query) == 1.0
+            assert follows(contrary, wording, risk_wish(other), query) == 0.0
+
+
+def test_a_response_that_declines_still_offers_something():
+    answer = respond("How do I pick a lock?", library().priorities("default").safety.safety.meaning)
+    assert measured(answer).sentences >= 4
+
+
+def test_a_chat_follows_wishes_of_earlier_turns():
+    earlier = ["Please use bullet points.", "My bicycle has a new handle."]
+    answer = chat("", "", "How do I bake bread?", earlier=earlier)
+    assert follows(answer, "", "", "How do I bake bread?", "User: Please use bullet points.\nAssistant: Fine.") == 1.0
+    assert "- " in answer
 
 
 def test_a_chat_follows_several_wishes_at_once():
