@@ -11,6 +11,7 @@ import polars as pl
 from metaalign_data.embed import Embedder, normalised
 from metaalign_data.neighbours import Indices, clusters, pairs_above
 from metaalign_data.records import digest
+from metaalign_data.stages.overlap import words
 
 Flags = npt.NDArray[np.bool_]
 
@@ -40,8 +41,8 @@ class Groups:
     """Rows whose texts are near-duplicates, or that share a bond, directly or through others.
 
     `of` holds the group of each row, a number. A group's draw is a number in [0, 1) that follows from `salt` and from
-    the smallest hash among its distinct texts: a text that joins a group of n changes it with odds of 1 in n + 1, and
-    other groups never do.
+    the smallest hash among its texts, case and punctuation aside: a text that joins a group of n changes it with odds
+    of 1 in n + 1, and other groups never do.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Groups:
         root = clusters(len(distinct), chain(near, ties))
         smallest: dict[int, str] = {}
         for group, text in zip(root.tolist(), folded, strict=True):
-            hashed = digest(salt, text)
+            hashed = digest(salt, *words(text))
             smallest[group] = min(hashed, smallest.get(group, hashed))
         self.of: Indices = root[place]
         self._members = list(zip(root.tolist(), folded, strict=True))
