@@ -65,8 +65,7 @@ class RunResult:
         """The preference pairs of all splits, with a `split` column. Raises UserError where the run made no dataset."""
         if self.manifest["dataset"] is None:
             raise UserError(f"the run has made no dataset: {self.verdict}", where=str(self.folder))
-        files = sorted((self.dataset / "pairs").glob("*.parquet"))
-        return pl.concat(pl.read_parquet(file).with_columns(split=pl.lit(file.name.split("-", 1)[0])) for file in files)
+        return RunFolder(self.folder).pairs()
 
 
 def run(recipe: Recipe | str | Path, **options: Any) -> RunResult:
@@ -116,6 +115,7 @@ class _Run:
         self.feed = Feed(recipe, library)
         pairs = recipe.dataset.target
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
+        self.notes: set[str] = set()
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -141,8 +141,16 @@ class _Run:
 
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
-            models = session.teacher, session.judges
-            return StageContext(self.library, *models, self.recipe.seed, stage, session.weak_teacher)
+            return StageContext(
+                library=self.library,
+                teacher=session.teacher,
+                judges=session.judges,
+                seed=self.recipe.seed,
+                stage=stage,
+                weak_teacher=session.weak_teacher,
+                folder=self.recipe.folder,
+                notes=self.notes,
+            )
 
         window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs
@@ -217,7 +225,7 @@ class _Run:
             "judge": session.judge_model,
             "simulated": session.simulated,
             "server_honours": session.facts,
-            "notices": sorted(session.meter.notices),
+            "notices": sorted(session.meter.notices | self.notes),
             "counts": {name: c.as_dict() for name, c in runner.counts.items()},
             "cost": {
                 "calls": totals.calls,

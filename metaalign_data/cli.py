@@ -95,6 +95,13 @@ def parser() -> argparse.ArgumentParser:
 
     with_run(command("report", "report:report", "write report.html: the run, its audit and some rows, to look at"))
 
+    similar = with_run(command("similar", "similar:similar", "show the rows of a run that are nearest to a text"))
+    similar.add_argument("text", help="what to look for")
+    similar.add_argument(
+        "--on", choices=("query", "preference", "chosen"), default="query", help="column to compare (default: query)"
+    )
+    similar.add_argument("-k", type=_positive, default=10, metavar="N", help="rows to show (default: 10)")
+
     stages = command("stages", "catalog:stages", "list the stages, or the settings of one")
     stages.add_argument("name", nargs="?", help="a stage")
 

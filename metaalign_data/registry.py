@@ -32,6 +32,7 @@ BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
         "judge": "metaalign_data.stages.judge:Judge",
         "pair": "metaalign_data.stages.pair:Pair",
         "dedup": "metaalign_data.stages.dedup:Dedup",
+        "decontaminate": "metaalign_data.stages.decontaminate:Decontaminate",
         "split": "metaalign_data.stages.split:Split",
     },
     "teacher": {

@@ -121,7 +121,7 @@ async def _one(recipe: Recipe, query: Query, library: Library) -> tuple[Roles, i
     weak = counting() if recipe.weak_teacher else None
 
     def context(stage: str) -> StageContext:
-        return StageContext(library, teacher, judges, recipe.seed, stage, weak)
+        return StageContext(library, teacher, judges, recipe.seed, stage, weak, recipe.folder)
 
     specs = [spec for spec in recipe.stage_specs if isinstance(spec.stage, RowStage)]
     with tempfile.TemporaryDirectory() as scratch:

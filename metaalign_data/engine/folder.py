@@ -68,6 +68,13 @@ class RunFolder:
         """All rows that `stage` made, in order."""
         return pl.scan_parquet(sorted((self.tables / stage).glob("part-*.parquet")))
 
+    def pairs(self) -> pl.DataFrame:
+        """The pairs of the run's dataset, with a `split` column. Raises UserError where there is none."""
+        files = sorted((self.dataset / "pairs").glob("*.parquet"))
+        if not files:
+            raise UserError("there is no dataset", where=str(self.root), fix="name a run that has made one")
+        return pl.concat(pl.read_parquet(file).with_columns(split=pl.lit(file.name.split("-", 1)[0])) for file in files)
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """The file is either as it was or as it should be, also after a crash."""

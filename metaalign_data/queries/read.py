@@ -26,7 +26,7 @@ def read_queries(settings: QuerySettings, folder: Path) -> Iterator[Query | BadR
     A relative path counts from `folder`. Raises UserError, at the latest when the first row is taken, when the source
     is missing, empty, unreadable, or lacks a column that the settings name.
     """
-    path = _file(settings.source, folder)
+    path = find_file(settings.source, folder)
     rows = hub_rows(settings) if path is None else READERS[path.suffix.lower()](path, settings)
     empty = True
     for row in to_queries(rows, settings, settings.source if path is None else path.name):
@@ -41,7 +41,7 @@ def check_source(settings: QuerySettings, folder: Path) -> None:
 
     Of a Hub dataset only the form of its id is checked: nothing is sent anywhere.
     """
-    path = _file(settings.source, folder)
+    path = find_file(settings.source, folder)
     if path is None:
         return
     first_bad = None
@@ -55,8 +55,11 @@ def check_source(settings: QuerySettings, folder: Path) -> None:
         )
 
 
-def _file(source: str, folder: Path) -> Path | None:
-    """The file that `source` names; None for a Hub dataset. Raises UserError when it is neither."""
+def find_file(source: str, folder: Path, where: str = "queries.source") -> Path | None:
+    """The file that `source` names; None for a Hub dataset. Raises UserError when it is neither.
+
+    `where` is the key of the recipe that holds it.
+    """
     if source == BUNDLED:
         return bundled("recipes") / "queries" / "everyday.jsonl"
     path = folder / os.path.expanduser(source)  # Path.expanduser raises on an unknown ~user
@@ -66,7 +69,7 @@ def _file(source: str, folder: Path) -> Path | None:
             return None
         raise UserError(
             f"'{source}' is neither a .jsonl, .csv or .parquet file nor a Hub dataset id (owner/name)",
-            where="queries.source",
+            where=where,
         )
     if not path.is_file():
         raise UserError("is not a file" if path.exists() else "there is no such file", where=str(path))

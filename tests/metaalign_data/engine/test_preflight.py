@@ -82,3 +82,12 @@ def test_preflight_raises_what_problems_finds(tmp_path: Path) -> None:
     given = recipe(tmp_path, queries={"source": "gone.jsonl"})
     with pytest.raises(UserError, match="there is no such file"):
         preflight(given, library_of(given))
+
+
+def test_a_benchmark_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "bench.jsonl").write_text('{"question": "Why?"}')
+    chain = ["sample_preferences", "generate_responses", "judge", "pair"]
+    decontaminate = {"decontaminate": {"against": ["bench.jsonl", "gone.jsonl", "bench.txt"]}}
+    missing, unknown = found(tmp_path, stages=[*chain, decontaminate])
+    assert missing == f"{tmp_path / 'gone.jsonl'}: there is no such file"
+    assert unknown.startswith("stages.decontaminate: 'bench.txt' is neither a .jsonl")
