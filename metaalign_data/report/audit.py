@@ -61,12 +61,7 @@ class _Audit:
     def __init__(self, run: RunRows) -> None:
         self.pairs, self.source = run.pairs, run
         self.checks: list[Check] = []
-        self.found: Audit = {
-            "fingerprint": run.fingerprint,
-            "simulated": run.manifest["simulated"],
-            "checks": [],
-            "left_out": {},
-        }
+        self.found: Audit = {"fingerprint": run.fingerprint, "checks": [], "left_out": {}}
 
     def run(self, sample: int) -> None:
         with self._or_left_out("guessing without the meta-prompt"):

@@ -19,6 +19,8 @@ from metaalign_data.report.shares import Check, clustered, counted
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+Floats = npt.NDArray[np.float64]
+
 MAX_ROWS = 8_000
 """Rows that the classifiers see, whole groups of them: more would not change a figure by a point."""
 FOLDS = 5
@@ -45,7 +47,7 @@ def refusal_shares(pairs: pl.DataFrame) -> dict[str, float | None]:
 
 
 def leak_checks(pairs: pl.DataFrame) -> list[Check]:
-    """Accuracies in telling chosen from rejected: over all rows, and over those outside flips.
+    """Accuracies in picking the chosen one of two responses: over all rows, and over those outside flips.
 
     `pairs` as `rows.derived` gives them. Cross-validated by groups, so that no query, flip or twin is in training and
     test. Raises MissingExtra where scikit-learn is not installed.
@@ -81,24 +83,23 @@ def _checks(rows: pl.DataFrame, scope: str) -> list[Check]:
     if len(np.unique(groups)) < 2 * FOLDS:
         return found
     texts = [*rows["chosen_text"], *rows["rejected_text"]]
-    labels = np.repeat([True, False], rows.height)
     by = {
-        "response alone": (_ngrams(texts), "its words and letters"),
-        "length alone": (_lengths(texts), "its length"),
-        "refusal alone": (np.array([[refuses(text)] for text in texts], dtype=np.float64), "whether it declines"),
+        "response alone": (_ngrams(texts), "their words and letters"),
+        "length alone": (_lengths(texts), "their length"),
+        "refusal alone": (np.array([[refuses(text)] for text in texts], dtype=np.float64), "whether they decline"),
     }
     for name, (features, told_by) in by.items():
-        correct = _cross_validated(features, labels, np.tile(groups, 2))
-        meaning = f"share of single responses that a classifier rightly calls chosen or rejected, by {told_by}"
-        share = clustered(correct, np.tile(groups, 2))
+        chosen, rejected = _scores(features, groups)
+        share = clustered((np.sign(chosen - rejected) + 1) / 2, groups)
+        meaning = f"share of rows whose two responses a classifier ranks rightly, by {told_by} alone"
         found.append(Check(name, scope, share, 0.0, HIGHEST_ACCURACY, meaning))
     return found
 
 
-def _lengths(texts: list[str]) -> npt.NDArray[np.float64]:
+def _lengths(texts: list[str]) -> Floats:
     lengths = np.array([[np.log1p(len(text)), np.log1p(len(text.split()))] for text in texts])
     spread = lengths.std(axis=0)
-    standard: npt.NDArray[np.float64] = (lengths - lengths.mean(axis=0)) / np.where(spread, spread, 1)
+    standard: Floats = (lengths - lengths.mean(axis=0)) / np.where(spread, spread, 1)
     return standard
 
 
@@ -114,17 +115,21 @@ def _ngrams(texts: list[str]) -> "csr_matrix":
     return read[[place[text] for text in texts]]
 
 
-def _cross_validated(
-    features: Any, labels: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]
-) -> npt.NDArray[np.bool_]:
-    """For each case whether a classifier that was trained on other groups gets it right."""
+def _scores(features: Any, groups: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """How much the chosen responses, the first half of the cases, look chosen, and how much the rejected ones do.
+
+    Each case is scored by a classifier of single responses that was trained on the other groups. `groups` numbers the
+    rows' groups.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold
 
-    correct = np.zeros(len(labels), dtype=bool)
+    rows = len(groups)
+    labels, both = np.repeat([True, False], rows), np.tile(groups, 2)
+    scores = np.zeros(2 * rows)
     wide = features.shape[1] > features.shape[0]  # the dual form is faster there by far
-    for train, test in GroupKFold(n_splits=FOLDS).split(features, labels, groups):
+    for train, test in GroupKFold(n_splits=FOLDS).split(features, labels, both):
         classifier = LogisticRegression(solver="liblinear", dual=wide, tol=0.01, random_state=0)
         classifier.fit(features[train], labels[train])
-        correct[test] = classifier.predict(features[test]) == labels[test]
-    return correct
+        scores[test] = classifier.decision_function(features[test])
+    return scores[:rows], scores[rows:]

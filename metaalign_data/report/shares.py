@@ -39,10 +39,10 @@ def counted(hits: float, n: int) -> Share:
     return Share(hits / n, *wilson(hits, n), n)
 
 
-def clustered(hit: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Share:
+def clustered(hit: npt.NDArray[np.float64], groups: npt.NDArray[np.intp]) -> Share:
     """The share of cases that go together in groups: the normal interval with the variance between groups.
 
-    Linearised ratio estimator (Cochran, Sampling Techniques, 1977, section 11.8). `groups` numbers each case's group.
+    A hit is 0 to 1, `groups` numbers each case's group. Linearised ratio estimator, Cochran, Sampling Techniques, 1977.
     """
     p, n = float(hit.mean()), len(hit)
     residuals = np.bincount(groups, weights=hit - p)

@@ -56,6 +56,13 @@ def test_a_planted_leak_is_caught(caught_by: str, leak) -> None:
     assert by_name(frame(rows))[caught_by].status == "look at this"
 
 
+def test_a_slight_lead_in_length_is_caught_though_lengths_differ_more_from_query_to_query() -> None:
+    rng = Random(7)
+    lengths = [rng.randint(10, 100) for _ in range(200)]
+    rows = [pair(query=f"q{i}", chosen=text(rng, n + 4), rejected=text(rng, n)) for i, n in enumerate(lengths)]
+    assert by_name(frame(rows))["length alone"].share.value > 0.9
+
+
 def test_whole_flips_leave_nothing_to_tell_whatever_the_responses_are() -> None:
     rng = Random(3)
     rows = [row for i in range(60) for row in flip(f"indeed {text(rng, 40)}", text(rng, 5), f"f{i}", query=f"q{i}")]

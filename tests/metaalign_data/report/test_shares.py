@@ -16,7 +16,7 @@ def test_the_interval_is_the_one_of_wilson(counts: tuple[int, int]) -> None:
 
 
 def test_cases_that_go_together_make_the_interval_wider_not_the_share() -> None:
-    hit = np.repeat([True, False, True, False], 100)
+    hit = np.repeat([1.0, 0.0, 1.0, 0.0], 100)
     alone, together = clustered(hit, np.arange(400)), clustered(hit, np.repeat([0, 1, 2, 3], 100))
     assert alone.value == together.value == 0.5
     assert alone.high - alone.low == pytest.approx(2 * 1.96 * 0.5 / 20, rel=0.01)
@@ -24,7 +24,7 @@ def test_cases_that_go_together_make_the_interval_wider_not_the_share() -> None:
 
 
 def test_groups_that_are_half_right_leave_no_doubt() -> None:
-    share = clustered(np.tile([True, False], 50), np.repeat(np.arange(50), 2))
+    share = clustered(np.tile([1.0, 0.0], 50), np.repeat(np.arange(50), 2))
     assert (share.low, share.value, share.high) == (0.5, 0.5, 0.5)
 
 
