@@ -2,8 +2,8 @@
 
     python benchmarks/bench_preferences.py [--run RUN] [--small]
 
-Runs recipes/metaalign.yaml with the simulated teacher (or looks at a finished run of it) and holds its rows to the bars:
-the target and the subsets' shares to within a point, 12,000 distinct preferences after near-duplicate removal, at least
+Runs recipes/metaalign.yaml with the simulated teacher (or looks at a finished run of it) and holds it to the bars: the
+target and the subsets' shares to within a point, 12,000 distinct preferences after near-duplicate removal, at least
 95 % of the taxonomy's cells, no preference in more than 1 % of the rows, under 20 minutes. Then the sampler against
 drawing uniformly: distinct combinations of value, kind of query and subset after the same number of scenarios.
 
@@ -92,7 +92,7 @@ def bars(found: dict[str, Any], *, small: bool) -> list[tuple[str, str, str, boo
 
 
 def combinations(scenarios: int) -> tuple[int, int]:
-    """Distinct (kind of query, subset, value) that so many scenarios of each kind and subset reach: walked, and drawn."""
+    """Distinct (kind of query, subset, value) that so many scenarios reach in all: walked, and drawn uniformly."""
     taxonomy, rng = Library().taxonomy("default"), Random(0)
     walked: set[tuple[str, ...]] = set()
     drawn: set[tuple[str, ...]] = set()

@@ -31,9 +31,8 @@ from metaalign_data.engine.target import Target, with_cut
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
-from metaalign_data.queries import BadRow, read_queries
+from metaalign_data.queries import Read, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
-from metaalign_data.records import Query
 from metaalign_data.report.judging import judging_figures
 
 Rows = dict[str, dict[str, int]]
@@ -162,7 +161,7 @@ class _Run:
             specs, total = with_cut(specs, self.target.quotas), None
         return Runner(specs, self.folder, context, window=window, rows_total=total)
 
-    def _queries(self) -> Iterator[Query | BadRow]:
+    def _queries(self) -> Iterator[Read]:
         return read_queries(self.recipe.queries, self.recipe.folder)
 
     async def _rows(self, runner: Runner) -> pl.LazyFrame:

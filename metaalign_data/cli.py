@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="change a value of the recipe"
         )
         sub.add_argument("--limit", type=_positive, metavar="N", help="take at most N queries")
+        sub.add_argument("--no-harmful", action="store_true", help="leave out the recipe's harmful queries")
         sub.add_argument(
             "--simulate", action="store_true", help="same recipe, simulated teacher and judge: free, offline"
         )

@@ -26,6 +26,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.chat import ChatRequest
+from metaalign_data.preference_book import PreferenceBook
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Record
 from metaalign_data.rubrics import Rubric
@@ -114,6 +115,10 @@ class Context(Protocol):
 
     def rubric(self, name: str) -> Rubric:
         """prompts/rubrics/NAME.yaml."""
+        ...
+
+    def preference_book(self, source: str) -> PreferenceBook:
+        """The preferences in a .jsonl file; a relative path counts from the recipe's folder."""
         ...
 
     def meta_prompt(self, system_info: str, user_info: str) -> str:

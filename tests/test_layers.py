@@ -16,7 +16,17 @@ PACKAGE = Path(metaalign_data.__file__).parent
 # A module imports only from its own layer and the ones before it.
 LAYERS = (
     ("errors", "records", "chat", "answers"),
-    ("resources", "taxonomy", "priorities", "rubrics", "prompting", "teacher", "embed", "neighbours"),
+    (
+        "resources",
+        "taxonomy",
+        "preference_book",
+        "priorities",
+        "rubrics",
+        "prompting",
+        "teacher",
+        "embed",
+        "neighbours",
+    ),
     ("stage", "registry"),
     ("stages", "queries"),
     ("recipe",),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from metaalign_data.engine.context import book_at
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.wiring import make_client
 from metaalign_data.errors import UserError
@@ -28,6 +29,8 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
     collect(check_source, recipe.queries, recipe.folder)
     for name in Library().names:
         collect(_renders, library, name)
+    if recipe.preferences.source:
+        collect(book_at, recipe.preferences.source, recipe.folder)
     collect(library.taxonomy, recipe.preferences.taxonomy)
     collect(library.priorities, recipe.preferences.priorities)
     for spec in recipe.stage_specs:

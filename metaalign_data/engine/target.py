@@ -8,7 +8,8 @@ from random import Random
 
 import polars as pl
 
-from metaalign_data.engine.feed import Feed, Row, quotas
+from metaalign_data.engine.feed import Feed, quotas
+from metaalign_data.queries import Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Subset, digest
 from metaalign_data.stage import Context, TableStage
@@ -30,7 +31,7 @@ class Target:
     reads the queries anew, each time from the first one.
     """
 
-    def __init__(self, feed: Feed, read: Callable[[], Iterable[Row]], pairs: int, max_candidates: int | None) -> None:
+    def __init__(self, feed: Feed, read: Callable[[], Iterable[Read]], pairs: int, max_candidates: int | None) -> None:
         self.feed, self.pairs = feed, pairs
         self.max_candidates = max_candidates or 5 * pairs
         self.quotas = quotas(feed.recipe.subsets, pairs)
@@ -49,7 +50,7 @@ class Target:
     def missing(self) -> dict[Subset, int]:
         return {s: n for s, quota in self.quotas.items() if (n := quota - self.accepted.get(s, 0)) > 0}
 
-    def next_round(self, accepted: Mapping[Subset, int]) -> Iterator[Row] | None:
+    def next_round(self, accepted: Mapping[Subset, int]) -> Iterator[Read] | None:
         """The queries of the next round; None where the target is met, or cannot be."""
         self.accepted = dict(accepted)
         wanted = self._wanted()
@@ -82,7 +83,7 @@ class Target:
             wanted = Counter({subset: n * left // total for subset, n in wanted.items()})
         return +wanted
 
-    def _round(self, wanted: Counter[Subset]) -> Iterator[Row]:
+    def _round(self, wanted: Counter[Subset]) -> Iterator[Read]:
         per_query, seed = self.feed.recipe.preferences.per_query, self.feed.recipe.seed
         idle = 0
         for row, number in zip(self._rows, count(self.candidates), strict=False):
@@ -105,7 +106,7 @@ class Target:
             if not +wanted:
                 return
 
-    def _going_round(self, read: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    def _going_round(self, read: Callable[[], Iterable[Read]]) -> Iterator[Read]:
         """The queries again and again; rows that are no queries only the first time."""
         for lap in count():
             for row in read():

@@ -32,7 +32,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert recipe.preferences.model_dump() == {
         "per_query": 3, "explicit": 0.5, "implicit": 0.5, "composed": 0.2, "twins": 0.1, "people": 100, "profiled": 0.3,
         "placements": {"system_info": 0.25, "user_info": 0.45, "both": 0.1, "history": 0.2},
-        "variants": None, "questions": 3, "taxonomy": "default", "priorities": "default",
+        "variants": None, "questions": 3, "source": None, "taxonomy": "default", "priorities": "default",
     }  # fmt: skip
     assert recipe.dataset.model_dump() == {
         "license": None, "language": ("en",), "pretty_name": None, "target": None, "max_candidates": None,
