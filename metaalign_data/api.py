@@ -6,7 +6,7 @@ import hashlib
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import polars as pl
 
 from metaalign_data.dataset.export import write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.feed import Feed
@@ -33,6 +34,7 @@ from metaalign_data.prompting import Library
 from metaalign_data.queries import BadRow, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.records import Query
+from metaalign_data.report.judging import judging_figures
 
 Rows = dict[str, dict[str, int]]
 """Number of rows by config and split."""
@@ -116,6 +118,7 @@ class _Run:
         pairs = recipe.dataset.target
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.notes: set[str] = set()
+        self.figures: dict[str, Any] | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -187,10 +190,11 @@ class _Run:
         frame = pairs.collect()
         if frame.is_empty():
             return "failed", "no pair came out: " + biggest_losses(runner), None
-        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session))
+        self.figures = dataset_figures(frame) | {"judging": judging_figures(self.folder.root)}
+        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
         return "done", done_sentence(runner, frame.height, self.target), rows
 
-    def _facts(self, runner: Runner, session: Session) -> DatasetFacts:
+    def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
         recipe, totals = self.recipe, session.ledger.totals()
         return DatasetFacts(
             name=recipe.name,
@@ -204,6 +208,7 @@ class _Run:
             simulated=session.simulated,
             versions=software(),
             counts={name: c.as_dict() for name, c in runner.counts.items()},
+            judging=judging,
             cost_usd=totals.usd,
             tokens=totals.tokens,
         )
@@ -248,6 +253,7 @@ class _Run:
                 "rounds": self.target.rounds,
             },
             "dataset": dataset,
+            "figures": self.figures,
             "versions": software(),
         }
         write_manifest(self.folder.manifest, manifest)
