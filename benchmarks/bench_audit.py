@@ -13,19 +13,16 @@ response-only classifiers under 60 %, swap consistency over 90 %; each planted l
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import polars as pl
+from machine import machine
 
 from metaalign_data.api import run
 from metaalign_data.commands.audit import checks_table
@@ -111,15 +108,6 @@ def missed_bars(audits: dict[str, Audit]) -> list[str]:
     return missed + [f"shuffled: {name} finds what is not there" for name in found]
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("metaalign-data", "polars", "scikit-learn")},
-    }
-
-
 def print_audit(name: str, audit: Audit) -> None:
     from rich.console import Console
 
@@ -132,7 +120,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, help="a run directory; the audit is written into it")
     parser.add_argument("--small", action="store_true", help="without --run: a small one")
     args = parser.parse_args()
-    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(", ".join(f"{name} {value}" for name, value in machine("polars", "scikit-learn").items()))
     with tempfile.TemporaryDirectory() as scratch:
         source = read_run(args.run or make_run(Path(scratch), small=args.small))
         audits = {"as made": timed_audit(source.folder.root)}
@@ -149,7 +137,7 @@ def main() -> int:
         name: {"rows": audit["figures"]["rows"], "seconds": round(audit["seconds"], 1), "checks": audit["checks"]}
         for name, audit in audits.items()
     }
-    written = {"machine": machine(), "sample": SAMPLE, "audits": kept, "missed": missed}
+    written = {"machine": machine("polars", "scikit-learn"), "sample": SAMPLE, "audits": kept, "missed": missed}
     name = "bench_audit_small" if args.small else "bench_audit"
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=2) + "\n")
     return 1 if missed else 0
