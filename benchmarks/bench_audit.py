@@ -13,19 +13,16 @@ response-only classifiers under 60 %, swap consistency over 90 %; each planted l
 
 import argparse
 import json
-import os
-import platform
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import polars as pl
+from machine import machine
 
 from metaalign_data.api import run
 from metaalign_data.commands.audit import checks_table
@@ -37,6 +34,12 @@ from metaalign_data.report.rows import COLUMNS, RunRows, read_run
 RESULTS = Path(__file__).parent / "results"
 SAMPLE = 300
 REFUSAL = "I'm sorry, but I can't help with that."
+CLASSIFIERS = {"response alone", "length alone", "refusal alone"}
+BARS = [
+    ("guessed without the meta-prompt", "flips"),
+    ("swap consistency", "all comparisons"),
+    *((name, "all rows") for name in sorted(CLASSIFIERS)),
+]
 CAUGHT_BY = {"length": "length alone", "refusal": "refusal alone"}
 
 
@@ -89,34 +92,20 @@ def timed_audit(folder: Path) -> Audit:
     return found | {"seconds": time.monotonic() - start}
 
 
-def out_of_bar(audit: Audit) -> set[str]:
-    """Names of the checks that are not right."""
-    return {check["name"] for check in audit["checks"] if check["status"] == "look at this"}
+def out_of_bar(audit: Audit) -> set[tuple[str, str]]:
+    """Names and scopes of the checks that are not right."""
+    return {(check["name"], check["scope"]) for check in audit["checks"] if check["status"] == "look at this"}
 
 
 def missed_bars(audits: dict[str, Audit]) -> list[str]:
     """What of the bars is missed, as sentences."""
-    good = audits["as made"]
-    missed = [f"as made: {name} is out of its bar" for name in sorted(out_of_bar(good))]
-    measured = {(check["name"], check["scope"]) for check in good["checks"]}
-    wanted = {("guessed without the meta-prompt", "flips"), ("response alone", "all rows")}
-    wanted |= {("swap consistency", "all comparisons")}
-    missed += [f"as made: {name} of {scope} was not measured" for name, scope in sorted(wanted - measured)]
-    for leak, check in CAUGHT_BY.items():
-        if check not in out_of_bar(audits[leak]):
-            missed.append(f"{leak}: the leak was not caught by {check}")
-    by_classifier = {"response alone", "length alone", "refusal alone"}
-    missed += [f"shuffled: {name} finds what is not there" for name in out_of_bar(audits["shuffled"]) & by_classifier]
-    return missed
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("metaalign-data", "polars", "scikit-learn")},
-    }
+    good = {(check["name"], check["scope"]): check["status"] for check in audits["as made"]["checks"]}
+    missed = [f"as made: {' of '.join(bar)}: {good.get(bar, 'not measured')}" for bar in BARS if good.get(bar) != "ok"]
+    for leak, name in CAUGHT_BY.items():
+        if (name, "all rows") not in out_of_bar(audits[leak]):
+            missed.append(f"{leak}: the leak was not caught by {name}")
+    found = sorted({name for name, _ in out_of_bar(audits["shuffled"])} & CLASSIFIERS)
+    return missed + [f"shuffled: {name} finds what is not there" for name in found]
 
 
 def print_audit(name: str, audit: Audit) -> None:
@@ -131,7 +120,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, help="a run directory; the audit is written into it")
     parser.add_argument("--small", action="store_true", help="without --run: a small one")
     args = parser.parse_args()
-    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(", ".join(f"{name} {value}" for name, value in machine("polars", "scikit-learn").items()))
     with tempfile.TemporaryDirectory() as scratch:
         source = read_run(args.run or make_run(Path(scratch), small=args.small))
         audits = {"as made": timed_audit(source.folder.root)}
@@ -140,13 +129,15 @@ def main() -> int:
     for name, audit in audits.items():
         print_audit(name, audit)
     missed = missed_bars(audits)
+    for name, scope in sorted(out_of_bar(audits["as made"]) - set(BARS)):
+        print(f"as made, to look at: {name} of {scope}")
     print("\n" + ("; ".join(missed) if missed else "every bar is met, and every planted leak is caught"))
     RESULTS.mkdir(exist_ok=True)
     kept = {
         name: {"rows": audit["figures"]["rows"], "seconds": round(audit["seconds"], 1), "checks": audit["checks"]}
         for name, audit in audits.items()
     }
-    written = {"machine": machine(), "sample": SAMPLE, "audits": kept, "missed": missed}
+    written = {"machine": machine("polars", "scikit-learn"), "sample": SAMPLE, "audits": kept, "missed": missed}
     name = "bench_audit_small" if args.small else "bench_audit"
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=2) + "\n")
     return 1 if missed else 0

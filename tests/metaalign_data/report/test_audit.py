@@ -7,6 +7,7 @@ import pytest
 from metaalign_data.api import run
 from metaalign_data.cli import main
 from metaalign_data.engine.folder import RunFolder
+from metaalign_data.recipe import Recipe
 from metaalign_data.report import leaks
 from metaalign_data.report.audit import flip_checks, preferences_apart
 from rows import flip, pair
@@ -61,6 +62,17 @@ def test_a_second_audit_asks_nothing_again(finished: Path, capsys: pytest.Captur
 
 def test_the_judge_is_asked_about_no_more_than_the_sample(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert audited(capsys, finished, "--sample", "3")["guesses"]["asked"] == 2 * 3
+
+
+def test_a_judge_who_looks_at_the_order_shows_in_swap_consistency_more_so_before_ties_are_dropped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ["judge.provider=simulated", "judge.faults.position_bias=0.3", "queries.limit=10"]
+    biased = run(Recipe.load("quickstart", overrides=overrides), out=tmp_path / "run").folder
+    found = audited(capsys, biased, "--no-judge")["checks"]
+    shares = {check["scope"]: check["value"] for check in found if check["name"] == "swap consistency"}
+    assert shares["all comparisons"] < shares["decided comparisons"]
+    assert shares["all comparisons"] < 0.9
 
 
 def test_without_the_judge_the_guesses_are_left_out_and_everything_else_is_there(

@@ -34,7 +34,7 @@ def test_the_fingerprint_tells_other_rows_and_minds_no_order(tmp_path: Path) -> 
     [
         (flip("A", "B", "f"), True),
         (flip("A", "B", "f")[:1], False),
-        ([*flip("A", "B", "f"), pair(chosen="A", rejected="B", flip_id="f")], False),
+        ([pair(chosen="A", rejected="B", flip_id="f", user_info="x"), *flip("A", "B", "f")], False),
         (
             [pair(chosen="A", rejected="B", flip_id="f"), pair(chosen="A", rejected="B", user_info="x", flip_id="f")],
             False,
