@@ -22,12 +22,12 @@ LAYERS = (
     ("recipe",),
     ("engine",),
     ("dataset", "report"),
-    ("api", "commands", "cli", "testing", "__init__", "__main__"),
+    ("api", "calibrate", "commands", "cli", "testing", "__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all
 
-HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai"}
+HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai", "sklearn", "scipy", "matplotlib"}
 
 
 def modules() -> list[str]:

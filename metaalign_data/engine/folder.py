@@ -35,10 +35,20 @@ class RunFolder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
+        """Hold the directory, and clear away the tables of an earlier run: they follow from the ledger, and are made
+        anew. Raises what `held` raises.
+        """
+        with self.held():
+            for derived in (self.tables, self.rejects):
+                shutil.rmtree(derived, ignore_errors=True)
+            self.failures.unlink(missing_ok=True)
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
         """Make the directory and hold it for this process alone; the end of the process, however it comes, lets go.
 
-        Clears away the tables of an earlier run: they follow from the ledger and are made anew. Raises UserError where
-        the directory cannot be written, or another run is at work in it.
+        Raises UserError where the directory cannot be written, or another run is at work in it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -50,9 +60,6 @@ class RunFolder:
         except OSError as e:
             raise UserError(f"cannot write the run directory: {e.strerror}", where=str(self.root)) from e
         try:
-            for derived in (self.tables, self.rejects):
-                shutil.rmtree(derived, ignore_errors=True)
-            self.failures.unlink(missing_ok=True)
             yield
         finally:
             lock.release()

@@ -22,7 +22,9 @@ class Dedup:
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        on: tuple[str, ...] = Field(default=("preference", "chosen"), min_length=1, description="columns to compare")
+        on: tuple[str, ...] = Field(
+            default=("preference", "chosen", "rejected"), min_length=1, description="columns to compare"
+        )
         threshold: float = Field(default=0.92, gt=0.0, le=1.0, description="cosine from which rows are duplicates")
         embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
         per: str | None = Field(default="subset", description="compare only rows that agree in this column; null: all")

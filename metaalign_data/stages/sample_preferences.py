@@ -106,7 +106,6 @@ class SamplePreferences:
             draw_contrast(
                 taxonomy,
                 cell,
-                query.kind,
                 composed=config.composed,
                 variants=config.variants,
                 seed=ctx.seed,

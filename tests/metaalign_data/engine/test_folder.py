@@ -85,3 +85,13 @@ def test_the_pairs_of_a_run_have_their_split_by_the_file(tmp_path: Path) -> None
 def test_a_run_without_a_dataset_has_no_pairs(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no dataset"):
         RunFolder(tmp_path).pairs()
+
+
+def test_holding_the_directory_leaves_what_is_in_it_and_opening_it_clears_the_tables(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (folder.tables / "judge").mkdir(parents=True)
+    with folder.held(), pytest.raises(UserError, match="another run is at work"), RunFolder(tmp_path).held():
+        pass
+    assert (folder.tables / "judge").is_dir()
+    with folder.opened():
+        assert not folder.tables.exists()

@@ -49,6 +49,18 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert "unrelated" not in told
 
 
+def test_every_judge_and_its_rubric_are_looked_at(tmp_path: Path) -> None:
+    with mock_openai() as server:
+        judges = [{}, served(server.base_url), served(server.base_url, model="mock-modle")]
+        stages = ["sample_preferences", "generate_responses", {"judge": {"rubric": "defalt"}}, "pair"]
+        sentences = found(tmp_path, judge=judges, stages=stages, budget={"usd": 5})
+    told = "\n".join(sentences)
+    assert len(sentences) == 4
+    assert "no rubrics 'defalt'; did you mean 'default'?" in told
+    assert told.count("the price of the judge is unknown") == 2
+    assert "'mock-model'" in told
+
+
 @pytest.mark.parametrize(
     ("faults", "said"), [({"api_key": "sk-right"}, "wants a key"), ({"model": "another"}, "no model 'mock-model'")]
 )
