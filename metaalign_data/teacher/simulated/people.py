@@ -51,6 +51,16 @@ def implicit_preference(value: Value | None, meaning: str, style: str, rng: Rand
     return _joined(_intro(style, slots, rng), told, aside)
 
 
+def writing_sample(value: Value, rng: Random) -> str:
+    """A message on an everyday matter whose manner lets the preference be inferred.
+
+    A value that no manner of writing shows is implied by a background, as in `implicit_preference`.
+    """
+    if not value.writing:
+        return implicit_preference(value, "", "", rng)
+    return fill(rng.choice(value.writing), rng, _person(rng))
+
+
 def consensus_question(query: str, rng: Random) -> dict[str, object]:
     """A question on which nearly everyone agrees, on the query's subject, as answers.ConsensusQuestion has it."""
     chosen = rng.choice(topic_of(query).consensus)

@@ -61,6 +61,7 @@ class Value(BaseModel):
     explicit: Texts = Field(min_length=1)
     cues: Texts = Field(min_length=1)
     implicit: Texts = Field(min_length=4)
+    writing: Texts = ()
     signs: Texts = ()
     show: Show
     marks: Texts = ()
@@ -199,19 +200,18 @@ class World(BaseModel):
 
     @cached_property
     def implied(self) -> Lexicon[Want]:
-        """Signs by which a background implies a wish or a stance."""
+        """Signs by which a background, or a manner of writing, implies a wish or a stance."""
         values = [
             (sign, Want(d.name, v.name))
             for d in self.dimensions
             for v in d.values
-            for sign in (*v.signs, *(part for text in v.implicit for part in telling_parts(text, _MIN_FIXED_WORDS)))
+            for sign in (*v.signs, *_telling((*v.implicit, *v.writing)))
         ]
         views = [
             (part, Want(stance.name, side.stance))
             for stance in self.stances.values()
             for side in stance.sides
-            for text in side.background
-            for part in telling_parts(text, _MIN_FIXED_WORDS)
+            for part in _telling(side.background)
         ]
         return Lexicon([*values, *views])
 
@@ -250,6 +250,10 @@ class World(BaseModel):
         else:
             names = [value.name for value in self.dimension[want.dimension].values]
         return tuple(Want(want.dimension, name) for name in names if name != want.value)
+
+
+def _telling(templates: Texts) -> list[str]:
+    return [part for template in templates for part in telling_parts(template, _MIN_FIXED_WORDS)]
 
 
 def _stances(topic: Topic) -> list[Stance]:

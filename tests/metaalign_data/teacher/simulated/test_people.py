@@ -1,12 +1,16 @@
+from random import Random
+
 import pytest
 
-from asking import ask_json, cells, contrasts, explicit, implicit, meaning
+from asking import ask_json, cells, contrasts, explicit, implicit, library, meaning
 from metaalign_data.answers import ConsensusQuestion, OpinionQuestion
+from metaalign_data.teacher.simulated.people import implicit_preference, writing_sample
 from metaalign_data.teacher.simulated.phrases import words
 from metaalign_data.teacher.simulated.read import read_wishes
 from metaalign_data.teacher.simulated.world import world
 
 STYLES = ("friendly", "as a retired sailor, with a reason", "one short sentence", "by a busy nurse", "")
+WRITTEN = [d.name for d in library().taxonomy("default").dimensions if "writing" in d.implied_by]
 
 
 @pytest.mark.parametrize(("dimension", "value"), cells())
@@ -23,6 +27,26 @@ def test_an_implied_preference_reads_as_its_value_and_states_nothing(dimension, 
         text = implicit(dimension, value, other, style, sample=i)
         assert read_wishes(text).values == {dimension: value}, text
         assert world().stated.find(words(text)) == [], text
+
+
+@pytest.mark.parametrize(("dimension", "value"), cells())
+def test_a_writing_sample_reads_as_its_value_and_states_nothing(dimension, value):
+    found = world().dimension[dimension].value(value)
+    for seed in range(60):
+        text = writing_sample(found, Random(seed))
+        assert read_wishes(text).values == {dimension: value}, text
+        assert world().stated.find(words(text)) == [], text
+
+
+def test_writing_samples_vary():
+    for dimension in WRITTEN:
+        for value in world().dimension[dimension].values:
+            assert len({writing_sample(value, Random(seed)) for seed in range(200)}) > 100, value.name
+
+
+def test_a_value_that_writing_does_not_show_is_implied_by_a_background():
+    value = world().dimension["faith"].value("secular")
+    assert writing_sample(value, Random(3)) == implicit_preference(value, "", "", Random(3))
 
 
 def test_thousands_of_preferences_are_all_different():
@@ -48,9 +72,9 @@ def test_a_provider_does_not_speak_of_itself_as_a_user():
 
 @pytest.mark.parametrize("speaker", ["user", "provider"])
 def test_an_unknown_value_is_stated_in_its_own_words(speaker):
-    cell = {"dimension": "dialect", "value": "british", "meaning": "Use British spelling.", "style": ""}
-    assert "use British spelling" in ask_json("write_explicit_preference", speaker=speaker, **cell)["text"]
-    assert "use British spelling" in ask_json("write_implicit_preference", contrast="American", **cell)["text"]
+    cell = {"dimension": "dialect", "value": "cornish", "meaning": "Use Cornish spelling.", "style": ""}
+    assert "use Cornish spelling" in ask_json("write_explicit_preference", speaker=speaker, **cell)["text"]
+    assert "use Cornish spelling" in ask_json("write_implicit_preference", contrast="Breton", **cell)["text"]
 
 
 def test_the_meaning_decides_where_a_value_has_a_strange_name():
