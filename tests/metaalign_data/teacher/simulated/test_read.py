@@ -56,7 +56,7 @@ def test_without_a_policy_the_provider_wins_a_conflict():
 
 
 def test_where_nothing_is_recognised_the_words_themselves_are_wanted():
-    assert wanted("", "Use British spelling.", "Why?").unread == ("use", "british", "spelling")
+    assert wanted("", "Use Cornish spelling.", "Why?").unread == ("use", "cornish", "spelling")
 
 
 def test_a_query_goes_to_the_topic_that_most_of_its_words_name():
