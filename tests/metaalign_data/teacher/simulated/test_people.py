@@ -38,6 +38,12 @@ def test_a_writing_sample_reads_as_its_value_and_states_nothing(dimension, value
         assert world().stated.find(words(text)) == [], text
 
 
+def test_those_who_like_it_brief_write_less_than_those_who_like_it_thorough():
+    brief, thorough = (world().dimension["length"].value(name) for name in ("brief", "thorough"))
+    for seed in range(60):
+        assert 2 * len(words(writing_sample(brief, Random(seed)))) < len(words(writing_sample(thorough, Random(seed))))
+
+
 def test_writing_samples_vary():
     for dimension in WRITTEN:
         for value in world().dimension[dimension].values:
