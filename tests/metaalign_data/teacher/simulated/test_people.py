@@ -17,7 +17,7 @@ from asking import (
     risk_wish,
 )
 from metaalign_data.teacher.simulated.people import writing_sample
-from metaalign_data.teacher.simulated.phrases import fixed_parts, squash, words
+from metaalign_data.teacher.simulated.phrases import squash, telling_parts, words
 from metaalign_data.teacher.simulated.read import read_meta_prompt, read_wishes
 from metaalign_data.teacher.simulated.world import Want, world
 
@@ -50,6 +50,12 @@ def test_a_writing_sample_reads_as_its_value_and_states_nothing(dimension, value
         assert world().stated.find(words(text)) == [], text
 
 
+def test_those_who_like_it_brief_write_less_than_those_who_like_it_thorough():
+    brief, thorough = (world().dimension["length"].value(name) for name in ("brief", "thorough"))
+    for seed in range(60):
+        assert 2 * len(words(writing_sample(brief, Random(seed)))) < len(words(writing_sample(thorough, Random(seed))))
+
+
 def test_writing_samples_vary():
     for dimension in WRITTEN:
         for value in world().dimension[dimension].values:
@@ -70,8 +76,8 @@ def test_what_is_asked_to_be_written_in_a_manner_is(dimension):
             ask_json("write_writing_sample", contrast=meaning(dimension, other), sample=i, **cell)["text"]
             for i in range(20)
         }
-        opening = [fixed_parts(template, 3) for template in value.writing]
-        assert all(any(squash(part) in squash(text) for parts in opening for part in parts) for text in texts)
+        told = [squash(part) for template in value.implicit for part in telling_parts(template, 4)]
+        assert not any(part in squash(text) for part in told for text in texts)
         assert all(read_wishes(text).values == {dimension: value.name} for text in texts)
 
 

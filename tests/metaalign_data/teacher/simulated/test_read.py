@@ -101,9 +101,9 @@ def test_the_later_word_counts_and_a_stated_wish_hides_an_implied_one(user_info,
 
 def test_earlier_questions_and_small_talk_ask_for_nothing():
     assert wanted("", "", "Why?", turns("Why is the sky blue?", "Hello there.")).unread == ()
-    assert wanted("", "", "Why?", turns("Use British spelling.", "How is the weather?")).unread == (
+    assert wanted("", "", "Why?", turns("Use Cornish spelling.", "How is the weather?")).unread == (
         "use",
-        "british",
+        "cornish",
         "spelling",
     )
 
