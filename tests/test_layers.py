@@ -16,7 +16,7 @@ PACKAGE = Path(metaalign_data.__file__).parent
 # A module imports only from its own layer and the ones before it.
 LAYERS = (
     ("errors", "records", "chat", "answers"),
-    ("resources", "taxonomy", "priorities", "rubrics", "prompting", "teacher", "embed", "neighbours"),
+    ("resources", "taxonomy", "priorities", "rubrics", "prompting", "teacher", "embed", "neighbours", "duplicates"),
     ("stage", "registry"),
     ("stages", "queries"),
     ("recipe",),
