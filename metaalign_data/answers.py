@@ -103,6 +103,13 @@ class PairwiseVerdict(Answer):
     winner: Winner
 
 
+class ForcedChoice(Answer):
+    """Which of two responses was the chosen one; there is no way not to choose."""
+
+    reason: Text
+    winner: Literal["a", "b"]
+
+
 class CriterionScores(Answer):
     """Scores of both responses on one criterion."""
 
@@ -153,5 +160,6 @@ ANSWERS: dict[str, type[BaseModel]] = {
         Inference,
         PairExplanation,
         PairwiseVerdict,
+        ForcedChoice,
     )
 }

@@ -6,7 +6,7 @@ import hashlib
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import polars as pl
 
 from metaalign_data.dataset.export import write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.feed import Feed
@@ -30,9 +31,9 @@ from metaalign_data.engine.target import Target, with_cut
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
-from metaalign_data.queries import BadRow, read_queries
+from metaalign_data.queries import Read, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
-from metaalign_data.records import Query
+from metaalign_data.report.judging import judging_figures
 
 Rows = dict[str, dict[str, int]]
 """Number of rows by config and split."""
@@ -65,8 +66,7 @@ class RunResult:
         """The preference pairs of all splits, with a `split` column. Raises UserError where the run made no dataset."""
         if self.manifest["dataset"] is None:
             raise UserError(f"the run has made no dataset: {self.verdict}", where=str(self.folder))
-        files = sorted((self.dataset / "pairs").glob("*.parquet"))
-        return pl.concat(pl.read_parquet(file).with_columns(split=pl.lit(file.name.split("-", 1)[0])) for file in files)
+        return RunFolder(self.folder).pairs()
 
 
 def run(recipe: Recipe | str | Path, **options: Any) -> RunResult:
@@ -116,6 +116,8 @@ class _Run:
         self.feed = Feed(recipe, library)
         pairs = recipe.dataset.target
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
+        self.notes: set[str] = set()
+        self.figures: dict[str, Any] | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -141,8 +143,16 @@ class _Run:
 
     def _runner(self, session: Session) -> Runner:
         def context(stage: str) -> StageContext:
-            models = session.teacher, session.judges
-            return StageContext(self.library, *models, self.recipe.seed, stage, session.weak_teacher)
+            return StageContext(
+                library=self.library,
+                teacher=session.teacher,
+                judges=session.judges,
+                seed=self.recipe.seed,
+                stage=stage,
+                weak_teacher=session.weak_teacher,
+                folder=self.recipe.folder,
+                notes=self.notes,
+            )
 
         window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs
@@ -151,7 +161,7 @@ class _Run:
             specs, total = with_cut(specs, self.target.quotas), None
         return Runner(specs, self.folder, context, window=window, rows_total=total)
 
-    def _queries(self) -> Iterator[Query | BadRow]:
+    def _queries(self) -> Iterator[Read]:
         return read_queries(self.recipe.queries, self.recipe.folder)
 
     async def _rows(self, runner: Runner) -> pl.LazyFrame:
@@ -179,10 +189,11 @@ class _Run:
         frame = pairs.collect()
         if frame.is_empty():
             return "failed", "no pair came out: " + biggest_losses(runner), None
-        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session))
+        self.figures = dataset_figures(frame) | {"judging": judging_figures(self.folder.root)}
+        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
         return "done", done_sentence(runner, frame.height, self.target), rows
 
-    def _facts(self, runner: Runner, session: Session) -> DatasetFacts:
+    def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
         recipe, totals = self.recipe, session.ledger.totals()
         return DatasetFacts(
             name=recipe.name,
@@ -196,6 +207,7 @@ class _Run:
             simulated=session.simulated,
             versions=software(),
             counts={name: c.as_dict() for name, c in runner.counts.items()},
+            judging=judging,
             cost_usd=totals.usd,
             tokens=totals.tokens,
         )
@@ -217,7 +229,7 @@ class _Run:
             "judge": session.judge_model,
             "simulated": session.simulated,
             "server_honours": session.facts,
-            "notices": sorted(session.meter.notices),
+            "notices": sorted(session.meter.notices | self.notes),
             "counts": {name: c.as_dict() for name, c in runner.counts.items()},
             "cost": {
                 "calls": totals.calls,
@@ -240,6 +252,7 @@ class _Run:
                 "rounds": self.target.rounds,
             },
             "dataset": dataset,
+            "figures": self.figures,
             "versions": software(),
         }
         write_manifest(self.folder.manifest, manifest)

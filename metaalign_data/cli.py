@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="change a value of the recipe"
         )
         sub.add_argument("--limit", type=_positive, metavar="N", help="take at most N queries")
+        sub.add_argument("--no-harmful", action="store_true", help="leave out the recipe's harmful queries")
         sub.add_argument(
             "--simulate", action="store_true", help="same recipe, simulated teacher and judge: free, offline"
         )
@@ -83,12 +84,53 @@ def parser() -> argparse.ArgumentParser:
 
     with_run(command("status", "run:status", "say how a run stands: rows, reasons, cost"))
 
+    audit = with_run(command("audit", "audit:audit", "measure whether a dataset can be solved without reading it"))
+    audit.add_argument(
+        "--sample",
+        type=_positive,
+        default=300,
+        metavar="N",
+        help="comparisons that the judge guesses at (default: 300)",
+    )
+    audit.add_argument("--no-judge", action="store_true", help="ask the judge nothing")
+
+    with_run(command("report", "report:report", "write report.html: the run, its audit and some rows, to look at"))
+
+    similar = with_run(command("similar", "similar:similar", "show the rows of a run that are nearest to a text"))
+    similar.add_argument("text", help="what to look for")
+    similar.add_argument(
+        "--on", choices=("query", "preference", "chosen"), default="query", help="column to compare (default: query)"
+    )
+    similar.add_argument("-k", type=_positive, default=10, metavar="N", help="rows to show (default: 10)")
+
     stages = command("stages", "catalog:stages", "list the stages, or the settings of one")
     stages.add_argument("name", nargs="?", help="a stage")
 
     prompts = command("prompts", "catalog:prompts", "list the prompts, or print one")
     prompts.add_argument("name", nargs="?", help="a prompt")
     prompts.add_argument("--recipe", help="look in this recipe's prompts/ folder first")
+
+    calibrate = command("calibrate", "calibrate:calibrate", "measure the judge against pairs that people have labelled")
+    calibrate.add_argument("--gold", required=True, metavar="FILE", help=".jsonl, .csv or .parquet with labelled pairs")
+    calibrate.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="where the columns are not system_info, user_info, query, a, b, label; nothing after = for none",
+    )
+    calibrate.add_argument("--recipe", help="whose judge is measured: a recipe file or the name of a bundled one")
+    calibrate.add_argument("--judge-model", metavar="MODEL", help="another judge, by the name that its server knows")
+    calibrate.add_argument(
+        "--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="change a value of the recipe"
+    )
+    calibrate.add_argument("--limit", type=_positive, metavar="N", help="take at most N pairs")
+    calibrate.add_argument("--target", type=_share, default=0.95, help="accuracy to reach (default: 0.95)")
+    calibrate.add_argument("--simulate", action="store_true", help="a simulated judge: free, offline")
+    calibrate.add_argument("--trust-recipe", action="store_true", help="let the recipe run Python that it names")
+    calibrate.add_argument(
+        "--out", metavar="DIR", help="directory of the ledger and calibration.json (default: runs/NAME-calibration)"
+    )
 
     export = with_run(command("export", "files:export", "write the dataset in another format"))
     export.add_argument("--format", required=True, help="one of: jsonl, trl, sft")
@@ -108,6 +150,13 @@ def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError("must be between 0 and 1")
     return value
 
 

@@ -109,6 +109,7 @@ class AnsweredQuery(Record):
     responses: tuple[str, ...] = Field(min_length=2)
     system_info: str = ""
     user_info: str = ""
+    model: str = "unknown"
 
 
 class Preference(Record):

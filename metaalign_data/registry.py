@@ -27,11 +27,14 @@ Kind = Literal["stage", "teacher"]
 BUILT_IN: Mapping[Kind, Mapping[str, str]] = {
     "stage": {
         "sample_preferences": "metaalign_data.stages.sample_preferences:SamplePreferences",
+        "take_responses": "metaalign_data.stages.take_responses:TakeResponses",
+        "explain_pairs": "metaalign_data.stages.explain_pairs:ExplainPairs",
         "check_preferences": "metaalign_data.stages.check_preferences:CheckPreferences",
         "generate_responses": "metaalign_data.stages.generate_responses:GenerateResponses",
         "judge": "metaalign_data.stages.judge:Judge",
         "pair": "metaalign_data.stages.pair:Pair",
         "dedup": "metaalign_data.stages.dedup:Dedup",
+        "decontaminate": "metaalign_data.stages.decontaminate:Decontaminate",
         "split": "metaalign_data.stages.split:Split",
     },
     "teacher": {

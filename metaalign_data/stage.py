@@ -20,11 +20,13 @@ chain that does not fit is refused before anything is asked.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.chat import ChatRequest
+from metaalign_data.preference_book import PreferenceBook
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Record
 from metaalign_data.rubrics import Rubric
@@ -41,6 +43,34 @@ class Reject:
 
     reason: str
     detail: str = ""
+
+
+class TextSource(BaseModel):
+    """Texts from outside of the pipeline that a stage wants to compare rows with, such as a benchmark.
+
+    A stage lists its sources as `reads: Sequence[TextSource | RunSource]`: a missing one is told before anything is
+    asked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    source: str = Field(min_length=1, description="a .jsonl, .csv or .parquet file, or a Hub dataset id")
+    text: str | None = Field(default=None, description="column of the text; null takes the first known name")
+    split: str = Field(default="test", description="split of a Hub dataset")
+    config: str | None = Field(default=None, description="configuration of a Hub dataset")
+    revision: str | None = Field(default=None, description="branch, tag or commit of a Hub dataset")
+
+
+class RunSource(NamedTuple):
+    """The directory of an earlier run whose dataset a stage wants to see."""
+
+    run: str
+
+
+class OutsideText(NamedTuple):
+    """`where` is "file:line", of a file without lines its row number from 1."""
+
+    where: str
+    text: str
 
 
 class Context(Protocol):
@@ -87,8 +117,24 @@ class Context(Protocol):
         """prompts/rubrics/NAME.yaml."""
         ...
 
+    def preference_book(self, source: str) -> PreferenceBook:
+        """The preferences in a .jsonl file; a relative path counts from the recipe's folder."""
+        ...
+
     def meta_prompt(self, system_info: str, user_info: str) -> str:
         """System Info and User Info in the layout of prompts/meta_prompt.md: the content of the system message."""
+        ...
+
+    def texts(self, source: TextSource) -> Sequence[OutsideText]:
+        """All texts of the source; a relative path counts from the recipe's folder. Raises UserError on a bad row."""
+        ...
+
+    def pairs(self, source: RunSource) -> pl.DataFrame:
+        """All pairs of the run's dataset, with a `split` column; relative paths count as those of texts."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Tell the people who run this something that they should know; it is shown at the end and in the manifest."""
         ...
 
     def rng(self, row: Record) -> Random:

@@ -6,6 +6,7 @@ async def test_drop_short_keeps_the_laws_of_a_stage():
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -33,10 +34,12 @@ def context(
     judge: Teacher | Sequence[Teacher] = (),
     stage: str = "test",
     weak_teacher: Teacher | None = None,
+    folder: Path | None = None,
 ) -> StageContext:
     """A context over the bundled prompts. The teacher is simulated unless given, the judge is the teacher.
 
-    `judge` may be one or several; there is no weak teacher unless given.
+    `judge` may be one or several; there is no weak teacher unless given. Relative paths count from `folder`, by default
+    the current one.
 
     As in a run, an answer that reaches the stage is whole and, where JSON was asked for, that JSON.
     """
@@ -46,7 +49,7 @@ def context(
     given = judge if isinstance(judge, Sequence) else (judge,)
     judges = tuple(Structured(each, library, JSON_ATTEMPTS) for each in given)
     weak = Structured(weak_teacher, library, JSON_ATTEMPTS) if weak_teacher else None
-    return StageContext(library, whole, judges or (whole,), seed, stage, weak)
+    return StageContext(library, whole, judges or (whole,), seed, stage, weak, folder or Path())
 
 
 async def check_stage(stage: Stage, rows: Sequence[Record], ctx: Context | None = None) -> None:

@@ -16,18 +16,29 @@ PACKAGE = Path(metaalign_data.__file__).parent
 # A module imports only from its own layer and the ones before it.
 LAYERS = (
     ("errors", "records", "chat", "answers"),
-    ("resources", "taxonomy", "priorities", "rubrics", "prompting", "teacher", "embed", "neighbours", "duplicates"),
+    (
+        "resources",
+        "taxonomy",
+        "preference_book",
+        "priorities",
+        "rubrics",
+        "prompting",
+        "teacher",
+        "embed",
+        "neighbours",
+        "duplicates",
+    ),
     ("stage", "registry"),
     ("stages", "queries"),
     ("recipe",),
     ("engine",),
     ("dataset", "report"),
-    ("api", "commands", "cli", "testing", "__init__", "__main__"),
+    ("api", "calibrate", "commands", "cli", "testing", "__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all
 
-HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai"}
+HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai", "sklearn", "scipy", "matplotlib"}
 
 
 def modules() -> list[str]:

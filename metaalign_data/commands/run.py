@@ -23,7 +23,8 @@ PREVIEWED_ROWS = 10
 
 
 def load(args: argparse.Namespace) -> Recipe:
-    return Recipe.load(args.recipe, overrides=args.set, trust=args.trust_recipe)
+    recipe = Recipe.load(args.recipe, overrides=args.set, trust=args.trust_recipe)
+    return recipe.harmless() if args.no_harmful else recipe
 
 
 def run(args: argparse.Namespace) -> int:

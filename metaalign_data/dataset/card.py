@@ -8,6 +8,7 @@ import polars as pl
 import yaml
 
 from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.records import PreferencePair, column_descriptions
 
 Tables = Mapping[str, Mapping[str, pl.DataFrame]]
@@ -28,6 +29,7 @@ def card(tables: Tables, facts: DatasetFacts) -> str:
         "the same two responses in opposite order, under opposite preferences.",
         '```python\nfrom datasets import load_dataset\n\npairs = load_dataset("path/of/this/folder", "pairs")\n```',
         f"## Rows\n\n{_rows(tables)}",
+        f"## In figures\n\n{_figures(tables['pairs'], facts)}",
         f"## Columns of `pairs`\n\n{_columns(tables['pairs'])}",
         f"## An example\n\n{_example(tables['pairs'])}",
         f"## How it was made\n\n{_making(tables['pairs'], facts)}",
@@ -105,6 +107,32 @@ def _rows(tables: Tables) -> str:
             _table(["subset", "rows", "distinct preferences", "implicit", "rows in flips"], subsets),
         )
     )
+
+
+def _figures(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
+    told = dataset_figures(pl.concat(table.with_columns(split=pl.lit(name)) for name, table in splits.items()))
+    harmful = round(told["harmful_share"] * told["rows"])
+    votes = facts.judging.get("all", {})
+    lines = [
+        ["distinct preferences", f"{told['preferences']:,}"],
+        ["the most frequent one", f"{told['largest_preference_share']:.2%} of the rows"],
+        ["users with a profile or background", f"{told['users']:,}"],
+        ["rows in flips", f"{told['flip_share']:.1%}"],
+        ["rows with a twin", f"{told['twin_share']:.1%}"],
+        ["rows with a harmful query", f"{harmful:,}"],
+        *[
+            [name.replace("_", " "), ", ".join(f"{value} {n:,}" for value, n in told[name].items())]
+            for name in ("preference_form", "placement", "rejected_because")
+        ],
+        ["agreement of the judge's votes", _percent(facts.judging.get("agreement"))],
+        ["the judge's position bias", _percent(votes.get("position_bias"))],
+        ["the judge's length bias", _percent(votes.get("length_bias"))],
+    ]
+    return _table(["figure", "value"], lines)
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{share:.1%}"
 
 
 def _columns(splits: Mapping[str, pl.DataFrame]) -> str:

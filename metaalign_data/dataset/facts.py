@@ -8,7 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """`counts` is the manifest's: by stage the rows in, passed, rejected, failed, out, and the reasons.
+    """`counts` is the manifest's: by stage the rows in, passed, rejected, failed, out, and the reasons. `judging` are
+    the figures of report/judging.py.
 
     `cost_usd` covers every answer that the dataset took, over all resumes; None where a price is unknown.
     """
@@ -24,5 +25,6 @@ class DatasetFacts:
     simulated: bool
     versions: Mapping[str, str]
     counts: Mapping[str, Mapping[str, Any]]
+    judging: Mapping[str, Any]
     cost_usd: Decimal | None
     tokens: int

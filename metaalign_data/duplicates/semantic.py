@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from metaalign_data.duplicates.cover import Found
-from metaalign_data.embed import Vectors
+from metaalign_data.embed import Vectors, check_unit
 from metaalign_data.neighbours import Cover
-from metaalign_data.neighbours.screen import check_unit
 
 IN_MEMORY_BYTES = 2**30
 """Vectors that take more lie in a temporary file, which the system brings into memory as far as there is room."""

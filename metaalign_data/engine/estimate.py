@@ -26,9 +26,8 @@ from metaalign_data.engine.run import Runner
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
-from metaalign_data.queries import read_queries
+from metaalign_data.queries import BadRow, Read, read_queries
 from metaalign_data.recipe import Recipe
-from metaalign_data.records import Query
 from metaalign_data.stage import RowStage
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.simulated import SimulatedTeacher
@@ -93,8 +92,8 @@ def estimate(recipe: Recipe, *, sample: int = 20) -> Estimate:
     their `high` only if every answer were as long as it may be. Raises UserError when there is no usable query.
     """
     rows = read_queries(recipe.queries, recipe.folder)
-    queries = list(islice((row for row in rows if isinstance(row, Query)), sample))
-    total = len(queries) + sum(isinstance(row, Query) for row in rows)
+    queries = list(islice((row for row in rows if not isinstance(row, BadRow)), sample))
+    total = len(queries) + sum(not isinstance(row, BadRow) for row in rows)
     if not queries:
         raise UserError("no usable query to estimate from", where=str(recipe.queries.source))
     loads, pairs = asyncio.run(_try(recipe, queries))
@@ -103,15 +102,15 @@ def estimate(recipe: Recipe, *, sample: int = 20) -> Estimate:
     return Estimate(total, len(queries), _figures(recipe, loads, total))
 
 
-async def _try(recipe: Recipe, queries: Sequence[Query]) -> tuple[list[Roles], int]:
+async def _try(recipe: Recipe, queries: Sequence[Read]) -> tuple[list[Roles], int]:
     """What each query makes the recipe's row stages ask, by role, and the pairs that come of them."""
     library = library_of(recipe)
-    fed = [row for row in Feed(recipe, library).pass_over(queries) if isinstance(row, Query)]
+    fed = list(Feed(recipe, library).pass_over(queries))
     tried = [await _one(recipe, query, library) for query in fed]
     return [roles for roles, _ in tried], sum(pairs for _, pairs in tried)
 
 
-async def _one(recipe: Recipe, query: Query, library: Library) -> tuple[Roles, int]:
+async def _one(recipe: Recipe, query: Read, library: Library) -> tuple[Roles, int]:
     simulated = SimulatedTeacher(SimulatedTeacher.Config())
 
     def counting() -> _Counting:
@@ -121,7 +120,7 @@ async def _one(recipe: Recipe, query: Query, library: Library) -> tuple[Roles, i
     weak = counting() if recipe.weak_teacher else None
 
     def context(stage: str) -> StageContext:
-        return StageContext(library, teacher, judges, recipe.seed, stage, weak)
+        return StageContext(library, teacher, judges, recipe.seed, stage, weak, recipe.folder)
 
     specs = [spec for spec in recipe.stage_specs if isinstance(spec.stage, RowStage)]
     with tempfile.TemporaryDirectory() as scratch:

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 
 from metaalign_data.prompting import Library
-from metaalign_data.queries import BadRow
+from metaalign_data.queries import Read
 from metaalign_data.recipe import Recipe
 from metaalign_data.records import Query, Slot, Subset, digest
 from metaalign_data.stages.sampling.slots import allotted
 
 _BY_TAXONOMY: tuple[Subset, ...] = ("priority", "helpful")
-
-Row = Query | BadRow
 
 
 class Feed:
@@ -28,7 +26,7 @@ class Feed:
         self.given: Counter[Subset] = Counter()
         self._numbers: Counter[tuple[str, Subset]] = Counter()
 
-    def pass_over(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def pass_over(self, rows: Iterable[Read]) -> Iterator[Read]:
         """Each query with as many slots as the recipe says; what is no query stays as it is."""
         recipe = self.recipe
         for row in rows:

@@ -35,10 +35,20 @@ class RunFolder:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
+        """Hold the directory, and clear away the tables of an earlier run: they follow from the ledger, and are made
+        anew. Raises what `held` raises.
+        """
+        with self.held():
+            for derived in (self.tables, self.rejects):
+                shutil.rmtree(derived, ignore_errors=True)
+            self.failures.unlink(missing_ok=True)
+            yield
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
         """Make the directory and hold it for this process alone; the end of the process, however it comes, lets go.
 
-        Clears away the tables of an earlier run: they follow from the ledger and are made anew. Raises UserError where
-        the directory cannot be written, or another run is at work in it.
+        Raises UserError where the directory cannot be written, or another run is at work in it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -50,9 +60,6 @@ class RunFolder:
         except OSError as e:
             raise UserError(f"cannot write the run directory: {e.strerror}", where=str(self.root)) from e
         try:
-            for derived in (self.tables, self.rejects):
-                shutil.rmtree(derived, ignore_errors=True)
-            self.failures.unlink(missing_ok=True)
             yield
         finally:
             lock.release()
@@ -60,6 +67,13 @@ class RunFolder:
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""
         return pl.scan_parquet(sorted((self.tables / stage).glob("part-*.parquet")))
+
+    def pairs(self) -> pl.DataFrame:
+        """The pairs of the run's dataset, with a `split` column. Raises UserError where there is none."""
+        files = sorted((self.dataset / "pairs").glob("*.parquet"))
+        if not files:
+            raise UserError("there is no dataset", where=str(self.root), fix="name a run that has made one")
+        return pl.concat(pl.read_parquet(file).with_columns(split=pl.lit(file.name.split("-", 1)[0])) for file in files)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+from metaalign_data.engine.context import book_at
+from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.wiring import make_client
 from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
-from metaalign_data.queries import check_source
+from metaalign_data.queries import check_source, check_texts
 from metaalign_data.recipe import Recipe
+from metaalign_data.stage import TextSource
 from metaalign_data.stages.generate_responses import GenerateResponses
 from metaalign_data.stages.judge import Judge
 
@@ -26,9 +29,16 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
     collect(check_source, recipe.queries, recipe.folder)
     for name in Library().names:
         collect(_renders, library, name)
+    if recipe.preferences.source:
+        collect(book_at, recipe.preferences.source, recipe.folder)
     collect(library.taxonomy, recipe.preferences.taxonomy)
     collect(library.priorities, recipe.preferences.priorities)
     for spec in recipe.stage_specs:
+        for source in getattr(spec.stage, "reads", ()):
+            if isinstance(source, TextSource):
+                collect(check_texts, source, recipe.folder, f"stages.{spec.name}")
+            else:
+                collect(RunFolder(recipe.folder / source.run).pairs)
         if isinstance(spec.stage, Judge) and spec.stage.config.rubric:
             collect(library.rubric, spec.stage.config.rubric)
         weaker = isinstance(spec.stage, GenerateResponses) and spec.stage.config.rivals.get("weaker")

@@ -13,12 +13,12 @@ from metaalign_data.engine.folder import FAILURES, REJECTS, Parts, RunFolder, ba
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.target import CUT
 from metaalign_data.errors import UserError
-from metaalign_data.queries import BadRow
+from metaalign_data.queries import BadRow, Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
 from metaalign_data.stage import Context
 
-NextRound = Callable[[Mapping[Subset, int]], Iterable[Query | BadRow] | None]
+NextRound = Callable[[Mapping[Subset, int]], Iterable[Read] | None]
 QUERIES = "queries"
 """The name under which the source of the queries is counted, beside those of the stages."""
 
@@ -46,7 +46,7 @@ class Runner:
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
 
-    async def run(self, queries: Iterable[Query | BadRow], more: NextRound | None = None) -> pl.LazyFrame:
+    async def run(self, queries: Iterable[Read], more: NextRound | None = None) -> pl.LazyFrame:
         """All rows of the last stage. Raises BudgetReached, TeacherUnusable or Stopped when it had to end early.
 
         `more` gives further queries, by the number of rows of each subset that have passed so far, until it gives None.
@@ -74,7 +74,7 @@ class Runner:
             self._failures.close_as(self.folder.failures)
         return self.folder.table(last)
 
-    def _good(self, queries: Iterable[Query | BadRow]) -> Iterator[Query]:
+    def _good(self, queries: Iterable[Read]) -> Iterator[Record]:
         counts = self.counts[QUERIES]
         for query in queries:
             if isinstance(query, BadRow):

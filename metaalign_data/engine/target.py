@@ -8,7 +8,8 @@ from random import Random
 
 import polars as pl
 
-from metaalign_data.engine.feed import Feed, Row, quotas
+from metaalign_data.engine.feed import Feed, quotas
+from metaalign_data.queries import Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Subset, digest
 from metaalign_data.stage import Context, TableStage
@@ -16,8 +17,10 @@ from metaalign_data.stages.sampling.slots import allotted
 
 CUT = "target"
 _PILOT = 0.1  # of each quota: the first round, by which the yield is learnt
-_SPARE = 1.02  # what is asked for beyond the expected need, so that a last round of a few is rare
+_AIM = 0.85  # of what is missing then: the second round, whose yield is only known from the few of the first
+_SPARE = 1.02  # of what is missing after that, so that yet another round is rare
 _LEAST = 12
+_LAST_FEW = 12  # rows of a quota
 _BARREN = 100  # scenarios of a subset without a single pair: more of them would only cost
 
 
@@ -28,7 +31,7 @@ class Target:
     reads the queries anew, each time from the first one.
     """
 
-    def __init__(self, feed: Feed, read: Callable[[], Iterable[Row]], pairs: int, max_candidates: int | None) -> None:
+    def __init__(self, feed: Feed, read: Callable[[], Iterable[Read]], pairs: int, max_candidates: int | None) -> None:
         self.feed, self.pairs = feed, pairs
         self.max_candidates = max_candidates or 5 * pairs
         self.quotas = quotas(feed.recipe.subsets, pairs)
@@ -47,7 +50,7 @@ class Target:
     def missing(self) -> dict[Subset, int]:
         return {s: n for s, quota in self.quotas.items() if (n := quota - self.accepted.get(s, 0)) > 0}
 
-    def next_round(self, accepted: Mapping[Subset, int]) -> Iterator[Row] | None:
+    def next_round(self, accepted: Mapping[Subset, int]) -> Iterator[Read] | None:
         """The queries of the next round; None where the target is met, or cannot be."""
         self.accepted = dict(accepted)
         wanted = self._wanted()
@@ -70,8 +73,9 @@ class Target:
             given = self.feed.given[subset]
             if not given:
                 wanted[subset] = max(_LEAST, ceil(missing * _PILOT))
-            elif rate := self.accepted.get(subset, 0) / given:
-                wanted[subset] = max(_LEAST, ceil(missing / rate * _SPARE))
+            elif accepted := self.accepted.get(subset, 0):
+                rate = (accepted + 1) / (given + 1)  # of a few candidates too low a yield would ask for too much
+                wanted[subset] = max(_LEAST, ceil(missing / rate * (_AIM if self.rounds == 1 else _SPARE)))
             elif given < _BARREN:
                 wanted[subset] = _BARREN - given
         left = self.max_candidates - self.candidates
@@ -79,7 +83,7 @@ class Target:
             wanted = Counter({subset: n * left // total for subset, n in wanted.items()})
         return +wanted
 
-    def _round(self, wanted: Counter[Subset]) -> Iterator[Row]:
+    def _round(self, wanted: Counter[Subset]) -> Iterator[Read]:
         per_query, seed = self.feed.recipe.preferences.per_query, self.feed.recipe.seed
         idle = 0
         for row, number in zip(self._rows, count(self.candidates), strict=False):
@@ -102,7 +106,7 @@ class Target:
             if not +wanted:
                 return
 
-    def _going_round(self, read: Callable[[], Iterable[Row]]) -> Iterator[Row]:
+    def _going_round(self, read: Callable[[], Iterable[Read]]) -> Iterator[Read]:
         """The queries again and again; rows that are no queries only the first time."""
         for lap in count():
             for row in read():
@@ -139,17 +143,37 @@ class CutToTarget:
 
 
 def filled(sizes: Mapping[str, int], quota: int, seed: int) -> set[str]:
-    """Groups with exactly `quota` rows where that can be, else with the fewest more; all where there are fewer."""
-    taken: set[str] = set()
-    left = quota
+    """Groups with exactly `quota` rows where that can be, else with the fewest more; all where there are fewer.
+
+    Groups come in the order of their hashes; only the last few, and at most one before them, are chosen by their size.
+    """
     order = sorted(sizes, key=lambda group: digest("cut", str(seed), group))
+    taken: list[str] = []
+    left = quota
+    while order and left - sizes[order[0]] >= _LAST_FEW:
+        left -= sizes[order[0]]
+        taken.append(order.pop(0))
+    one_of_each_size = list({sizes[group]: group for group in taken}.values())
+    best = _sum_from(order, sizes, left)
+    for dropped in one_of_each_size:
+        if sum(sizes[group] for group in best) == left:
+            break
+        other = _sum_from(order, sizes, left + sizes[dropped])
+        if sum(sizes[group] for group in other) == left + sizes[dropped]:
+            return set(taken) - {dropped} | set(other)
+    return set(taken) | set(best)
+
+
+def _sum_from(order: Sequence[str], sizes: Mapping[str, int], wanted: int) -> tuple[str, ...]:
+    """The first groups whose sizes sum to `wanted`, or to the least above it; all of them where there are fewer."""
+    sums: dict[int, tuple[str, ...]] = {0: ()}
     for group in order:
-        if sizes[group] <= left:
-            taken.add(group)
-            left -= sizes[group]
-    if left > 0 and (spare := [group for group in order if group not in taken]):
-        taken.add(min(spare, key=lambda group: sizes[group]))
-    return taken
+        for total in sorted(total for total in sums if total < wanted):
+            sums.setdefault(total + sizes[group], (*sums[total], group))
+        if wanted in sums:
+            break
+    enough = [total for total in sums if total >= wanted]
+    return sums[min(enough) if enough else max(sums)]
 
 
 def with_cut(specs: Sequence[StageSpec], quotas: Mapping[Subset, int]) -> list[StageSpec]:

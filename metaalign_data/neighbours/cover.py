@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metaalign_data.embed import Vectors
-from metaalign_data.neighbours.screen import SAMPLE, TILE, TOLERANCE, Indices, Screen, check_unit, fit, verified
+from metaalign_data.embed import Vectors, check_unit
+from metaalign_data.neighbours.screen import SAMPLE, TILE, TOLERANCE, Indices, Screen, fit, verified
 from metaalign_data.neighbours.threads import side_by_side
 
 BLOCK = 1024
@@ -105,7 +105,7 @@ class Cover:
                 self._sketches[start : start + len(part)] = self._screen.sketch(part)
 
     def _nearest_kept(self, rows: Indices) -> tuple[Indices, Vectors]:
-        """For each of the rows the nearest kept one, the first of equals, and the cosine: minus infinity for none near."""
+        """For each of the rows the nearest kept one, the first of equals, its cosine (minus infinity: none near)."""
 
         def strip(corner: tuple[int, int]) -> tuple[Indices, Indices, Vectors]:
             start, left = corner

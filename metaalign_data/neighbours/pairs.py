@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from metaalign_data.embed import Vectors
-from metaalign_data.neighbours.screen import TILE, TOLERANCE, Indices, Screen, check_unit, fit, verified
+from metaalign_data.embed import Vectors, check_unit
+from metaalign_data.neighbours.screen import TILE, TOLERANCE, Indices, Screen, fit, verified
 from metaalign_data.neighbours.threads import CORES, side_by_side
 
 SCREENED = 4_096

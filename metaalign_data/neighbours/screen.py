@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from metaalign_data.embed import Vectors
-from metaalign_data.errors import UserError
 from metaalign_data.neighbours.threads import side_by_side
 
 Indices = npt.NDArray[np.intp]
@@ -108,14 +107,3 @@ def _cosines(column: Vectors, rows: Indices, others: Indices) -> Vectors:
         for start in range(0, len(rows), _GATHERED)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
-
-
-def check_unit(vectors: Vectors, names: Sequence[object] | None = None) -> None:
-    """Raises UserError naming the first vector (by `names`, else by its number) that is not finite and of length 1."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    bad = np.flatnonzero(~(np.abs(lengths - 1) <= 1e-3))
-    if len(bad):
-        name = names[bad[0]] if names is not None else bad[0]
-        raise UserError(
-            f"the vector of row {name} has length {lengths[bad[0]]:g}, not 1", fix="look at its text and the embedder"
-        )

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from metaalign_data.errors import UserError
-from metaalign_data.queries.rows import BadRow, RawRow, check_columns, snippet
+from metaalign_data.queries.rows import BadRow, RawRow, check_columns, snippet, wanted
 from metaalign_data.queries.settings import QuerySettings
 
 MAX_ROW_BYTES = 16 * 2**20
@@ -67,8 +67,9 @@ def parquet_rows(path: Path, settings: QuerySettings) -> Rows:
         schema = table.collect_schema()
         check_columns(schema.names(), settings, str(path))
         _check_types(schema, settings, path)
-        wanted = list(dict.fromkeys([*settings.text, *([settings.id] if settings.id else [])]))
-        table = table.select(pl.col(wanted)).with_columns(pl.col(settings.text).cast(pl.String))
+        columns = [name for _, name in wanted(settings, schema.names())]
+        texts = [name for name in columns if isinstance(schema[name], _TEXT_TYPES) and name != settings.id]
+        table = table.select(pl.col(list(dict.fromkeys(columns)))).with_columns(pl.col(texts).cast(pl.String))
         offset = 0
         while (batch := table.slice(offset, _PARQUET_BATCH).collect()).height:
             for number, values in enumerate(batch.iter_rows(named=True), offset + 1):
@@ -117,15 +118,16 @@ def _json_row(line: bytes, where: str, raw: str) -> RawRow | BadRow:
 
 def _header(fields: list[str], settings: QuerySettings, where: str) -> list[str]:
     check_columns(fields, settings, where)
-    for name in (*settings.text, settings.id):
-        if fields.count(name or "") > 1 and name:
+    for _, name in wanted(settings, fields):
+        if fields.count(name) > 1:
             raise UserError(f"the header names the column '{name}' twice", where=where)
     return fields
 
 
 def _check_types(schema: pl.Schema, settings: QuerySettings, path: Path) -> None:
-    for name in settings.text:
-        if not isinstance(schema[name], _TEXT_TYPES):
+    for key, name in wanted(settings, schema.names()):
+        is_text = isinstance(schema[name], _TEXT_TYPES) or (settings.answered and isinstance(schema[name], pl.List))
+        if key != "id" and not is_text:
             raise UserError(f"column '{name}' holds {schema[name]}, not text", where=str(path))
     if settings.id and not (isinstance(schema[settings.id], _TEXT_TYPES) or schema[settings.id].is_integer()):
         raise UserError(

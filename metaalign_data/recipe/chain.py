@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from metaalign_data.errors import UserError
 from metaalign_data.recipe.fit import misfits
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of, reject, shown_value
+from metaalign_data.records import AnsweredQuery, Query
 from metaalign_data.registry import BUILT_IN, config_of, load_object, make_stage, stage_class, stage_types
 from metaalign_data.stage import Stage
 
@@ -73,7 +74,9 @@ def build_chain(entries: object, info: ValidationInfo) -> tuple[StageSpec, ...]:
         except _BadEntry as e:
             specs.append(None)
             flaws.extend(flaw.under((i,)) for flaw in e.flaws)
-    flaws.extend(misfits([(spec.name, spec.stage) if spec else None for spec in specs]))
+    queries = info.data.get("queries")
+    source = AnsweredQuery if queries and queries.answered else Query
+    flaws.extend(misfits([(spec.name, spec.stage) if spec else None for spec in specs], source))
     if flaws:
         reject(flaws)
     return tuple(spec for spec in specs if spec)

@@ -8,14 +8,17 @@ from pydantic import ValidationInfo
 from metaalign_data.errors import did_you_mean
 from metaalign_data.recipe.flaws import Flaw, reject
 from metaalign_data.recipe.settings import DatasetSettings
-from metaalign_data.records import PreferencePair, Query, Record, schema
+from metaalign_data.records import AnsweredQuery, PreferencePair, Query, Record, schema
 from metaalign_data.registry import BUILT_IN, stage_class, stage_types
 from metaalign_data.stage import Stage, TableStage
 
 
-def misfits(chain: Sequence[tuple[str, Stage] | None]) -> Iterator[Flaw]:
-    """Where a stage does not take what reaches it. None is an entry that is broken: what it gives is unknown."""
-    record: type[Record] | None = Query
+def misfits(chain: Sequence[tuple[str, Stage] | None], source: type[Record] = Query) -> Iterator[Flaw]:
+    """Where a stage does not take what reaches it. None is an entry that is broken: what it gives is unknown.
+
+    `source` is what the queries are read as.
+    """
+    record: type[Record] | None = source
     giver = "the queries give"
     for i, link in enumerate(chain):
         if link is None:
@@ -30,7 +33,7 @@ def misfits(chain: Sequence[tuple[str, Stage] | None]) -> Iterator[Flaw]:
             if record and not issubclass(record, takes):
                 yield Flaw(
                     (i,),
-                    f"{name} takes {takes.__name__}, but {giver} {record.__name__}" + _bridge(record, takes, "between"),
+                    f"{name} takes {takes.__name__}, but {giver} {record.__name__}" + _help(record, takes),
                 )
             record, giver = gives, f"{name} gives"
     if record and not issubclass(record, PreferencePair):
@@ -62,6 +65,12 @@ def _table_misfits(i: int, name: str, stage: Stage, record: type[Record] | None)
         for missing in (column for column in stage.columns if column not in columns):
             near = did_you_mean(missing, columns)
             yield Flaw((i,), f"{name} reads the column '{missing}', which {record.__name__} rows do not have{near}")
+
+
+def _help(given: type[Record], wanted: type[Record]) -> str:
+    if given is Query and issubclass(AnsweredQuery, wanted):
+        return "; name the columns of their responses in queries.responses, or in queries.chosen and queries.rejected"
+    return _bridge(given, wanted, "between")
 
 
 def _bridge(given: type[Record], wanted: type[Record], where: str) -> str:

@@ -121,6 +121,10 @@ class Recipe(BaseModel):
         limited = self.queries.model_copy(update={"limit": limit})
         return self.model_copy(update={"queries": limited, "dataset": self.dataset.model_copy(update={"target": None})})
 
+    def harmless(self) -> Self:
+        """The same recipe without its harmful queries."""
+        return self.model_copy(update={"queries": self.queries.model_copy(update={"harmful": None})})
+
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judges, where they are not simulated already.
 

@@ -35,12 +35,14 @@ Figures = dict[str, Any]
 
 
 def judging_figures(folder: Path) -> Figures:
-    """The figures of the run in `folder`, as `figures` names them; those of no votes where it has judged nothing.
+    """The figures of the run in `folder`, as `figures` names them; those of no votes where it has judged nothing."""
+    return figures(read_votes(folder))
 
-    Texts are read a part of the table at a time, and only their lengths are kept.
-    """
+
+def read_votes(folder: Path) -> pl.DataFrame:
+    """All votes of the run in `folder`; of the texts, read a part of the table at a time, only the lengths."""
     parts = sorted((RunFolder(folder).tables / STAGE).glob("part-*.parquet"))
-    return figures(pl.concat([pl.DataFrame(schema=VOTES), *map(_votes_of_part, parts)]))
+    return pl.concat([pl.DataFrame(schema=VOTES), *map(_votes_of_part, parts)])
 
 
 def votes_of(comparisons: Iterable[tuple[str, Comparison, tuple[int, int]]]) -> pl.DataFrame:

@@ -27,7 +27,9 @@ class Dedup:
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        on: tuple[str, ...] = Field(default=("preference", "chosen"), min_length=1, description="columns to compare")
+        on: tuple[str, ...] = Field(
+            default=("preference", "chosen", "rejected"), min_length=1, description="columns to compare"
+        )
         rules: tuple[RuleName, ...] = Field(
             default=("exact", "lexical", "semantic"), min_length=1, description="what counts as near, cheapest first"
         )
@@ -55,7 +57,7 @@ class Dedup:
         measure = pl.when(pl.col("rule") == "exact").then(pl.lit(EXACTLY)).otherwise(alike)
         marked = self.compared(rows, ctx).with_columns(
             reject_reason=pl.col("rule") + "_duplicate",
-            reject_detail=pl.format("of {}, {} on {}", "duplicate_of", measure, pl.lit(" and ".join(self.config.on))),
+            reject_detail=pl.format("of {}, {} on {}", "duplicate_of", measure, pl.lit(", ".join(self.config.on))),
         )
         return _without_lone_flips(marked.drop("duplicate_of", "similarity", "rule")).lazy()
 

@@ -36,17 +36,19 @@ class Judge:
     each comparison, and swapped for half of each judge's votes. A verdict whose winner has not the higher score is a
     tie.
 
-    Votes of no use are left out, and so is a comparison with fewer than half of its votes or, with `swap_positions`,
-    with votes in one order only: that is a Reject beside the Judgement. Rejects with "tie" when no comparison is
-    decided, with "refused", "malformed", "length", "empty" or "bad_request" when that is the more frequent reason, and
-    with "nothing_to_compare" when no two responses differ.
+    Ties stay in the record: without them, what it tells of a judge's bias would be too good. Votes of no use are left
+    out, and so is a comparison with fewer than half of its votes or, with `swap_positions`, with votes in one order
+    only: that is a Reject beside the Judgement. Rejects with the most frequent of "refused", "malformed", "length",
+    "empty" and "bad_request" when no comparison is left, and with "nothing_to_compare" when no two responses differ.
     """
 
     class Config(BaseModel):
         model_config = ConfigDict(frozen=True, extra="forbid")
-        votes: int = Field(default=2, ge=1, description="verdicts of each judge on each comparison, linear cost")
+        votes: int = Field(default=4, ge=1, description="verdicts of each judge on each comparison, linear cost")
         swap_positions: bool = Field(default=True, description="show half of them the responses in the other order")
-        min_agreement: float = Field(default=1.0, gt=0.5, le=1.0, description="share of votes that decides; else a tie")
+        min_agreement: float = Field(
+            default=0.75, gt=0.5, le=1.0, description="share of votes that decides; else a tie"
+        )
         rubric: str | None = Field(
             default=None, description="prompts/rubrics/NAME.yaml: a score for each criterion; null: one overall score"
         )
@@ -68,9 +70,8 @@ class Judge:
         outcomes = await all_ended(self.compare(row, each, Random(rng.random()), ctx) for each in planned)
         left_out = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
         comparisons = [outcome for outcome in outcomes if isinstance(outcome, Comparison)]
-        if all(comparison.winner == "tie" for comparison in comparisons):
-            ties = [Reject("tie", f"{len(comparisons)} comparisons, none decided")] * len(comparisons)
-            return [_most_frequent([*ties, *left_out])]
+        if not comparisons:
+            return [_most_frequent(left_out)]
         version = self._request(row, planned[0], Ballot(0, swapped=False, sample=0), ctx).prompt
         return [Judgement(responses=row, comparisons=tuple(comparisons), prompt_versions=(version,)), *left_out]
 

@@ -40,7 +40,7 @@ class Pair:
         flips: bool | Literal["only"] = Field(
             default=True, description="true: both directions where both are confirmed; only: nothing else; false: one"
         )
-        min_margin: float = Field(default=1.0, ge=0.0, le=9.0, description="least lead in mean score, of 9 at most")
+        min_margin: float = Field(default=2.5, ge=0.0, le=9.0, description="least lead in mean score, of 9 at most")
 
     def __init__(self, config: Config) -> None:
         self.config = config

@@ -17,7 +17,7 @@ from metaalign_data.stages.sampling.settings import TOLERANCE, PreferenceSetting
 from metaalign_data.stages.sampling.slots import drawn_slots
 from metaalign_data.stages.sampling.wishes import Contrast, aim_at, draw_contrast
 from metaalign_data.stages.sampling.wording import put_into_words, request_for
-from metaalign_data.stages.subsets import consensus, diverse_opinion, helpful, priority
+from metaalign_data.stages.subsets import consensus, diverse_opinion, given, helpful, priority
 from metaalign_data.stages.subsets.draft import Draft
 
 
@@ -64,6 +64,9 @@ class SamplePreferences:
                 return await self._consensus(query, slot, rng, ctx)
             case "diverse_opinion":
                 return await self._diverse_opinion(query, slot, rng, ctx)
+            case "helpful" if self.config.source:
+                book = ctx.preference_book(self.config.source)
+                return given.scenario(query, book, ctx.priorities(self.config.priorities), rng)
             case "helpful" | "priority":
                 draft = self._draft(query, slot, rng, ctx)
                 return draft if isinstance(draft, Reject) else await put_into_words(draft, query, ctx)
@@ -106,7 +109,6 @@ class SamplePreferences:
             draw_contrast(
                 taxonomy,
                 cell,
-                query.kind,
                 composed=config.composed,
                 variants=config.variants,
                 seed=ctx.seed,

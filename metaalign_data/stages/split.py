@@ -1,30 +1,30 @@
 """Train and test sets that share no query and no preference, not even near-duplicates of them."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.embed import HASHED_NGRAMS, embedder
-from metaalign_data.neighbours import Indices, clusters, pairs_above
 from metaalign_data.records import Split as Name
-from metaalign_data.records import digest
-from metaalign_data.stage import Context
+from metaalign_data.stage import Context, RunSource
+from metaalign_data.stages.holdout import NO_SIDES, Groups, Sides
+
+ONE_JUDGEMENT = ("judgement_id", "flip_id", "twin_id")
+QUERY_BONDS = ("query_id", *ONE_JUDGEMENT)
+PREFERENCE_BONDS = (*ONE_JUDGEMENT, "user_id")
+"""Columns whose equal values keep rows on one side, as far as the table has them."""
 
 
 class Split:
-    """Assigns each row to train, test, or one of the unseen test sets; rejects nothing.
+    """Assigns each row to train, or to the test set that says what train lacks: the query, the preference or both.
 
-    Queries form a group when they come from one source query or are near-duplicates, preferences when they are
-    near-duplicates or the two sides of one scenario (so a flip stays whole); groups are transitive. Whole groups are
-    held out: a test row's query has no near-duplicate in train, and an unseen preference neither. That is promised; the
-    shares are targets. Groups are taken in the order of a hash of their smallest text, as long as the rows stay below
-    the share, and one that would lead past 1.5 times the share stays in train. So other rows do not change the order,
-    only where it is cut. `test` is about queries: its preferences are not held out, but a preference that was written
-    for one query alone goes with it.
+    Queries are one group when they are near-duplicates or of one source query or judgement, preferences when they are
+    near-duplicates or of one judgement or user; groups are transitive. Of each subset about a share of the groups is
+    held out, whole, and train is what holds no such group. So nothing unseen has a near-duplicate in train, and flips
+    and twins stay together. Each group is drawn by a hash of its own: other rows do not move it, except by joining it;
+    with `earlier` these do not move it either, except into train where they unite it with a group of train.
+    A preference that was written for a held-out query alone is unseen as well; `test` holds preferences that train has.
     """
 
     class Config(BaseModel):
@@ -35,6 +35,9 @@ class Split:
         )
         threshold: float = Field(default=0.92, gt=0.0, le=1.0, description="cosine from which texts are one group")
         embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+        earlier: str | None = Field(
+            default=None, description="directory of an earlier run: what was in train there, or held out, is so again"
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -42,51 +45,47 @@ class Split:
 
     @property
     def columns(self) -> Sequence[str]:
-        return ("query", "query_id", "preference", "judgement_id")
+        return ("query", "preference", "subset")
+
+    @property
+    def reads(self) -> Sequence[RunSource]:
+        return [RunSource(self.config.earlier)] if self.config.earlier else []
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
         rows = table.collect()
-        queries = self._held_out(rows, "query", "query_id", self.config.test, ctx.seed)
-        preferences = self._held_out(rows, "preference", "judgement_id", self.config.unseen_preferences, ctx.seed)
-        splits = [_split(*held) for held in zip(queries, preferences, strict=True)]
-        return rows.with_columns(split=pl.Series(splits, dtype=pl.String)).lazy()
+        queries = self._groups(rows, "query", QUERY_BONDS, ctx.seed)
+        preferences = self._groups(rows, "preference", PREFERENCE_BONDS, ctx.seed)
+        earlier = ctx.pairs(RunSource(self.config.earlier)) if self.config.earlier else None
+        subsets = rows["subset"].to_list()
+        train = ~queries.held_out(self.config.test, subsets, _sides(earlier, "query"))
+        train &= ~preferences.held_out(self.config.unseen_preferences, subsets, _sides(earlier, "preference"))
+        seen = zip(train, queries.among(train), preferences.among(train), strict=True)
+        split = pl.Series("split", [_name(*row) for row in seen], dtype=pl.String)
+        if earlier is not None and (moved := _moved(rows.with_columns(split), earlier)):
+            ctx.note(
+                f"{moved} rows that were held out in {self.config.earlier} are in train now: "
+                "their groups are one with groups of train, or too large to be held out"
+            )
+        return rows.with_columns(split).lazy()
 
-    def _held_out(self, rows: pl.DataFrame, text: str, bond: str, share: float, seed: int) -> list[bool]:
-        """For each row whether its group is held out. Rows with near-duplicate texts or an equal bond are one group."""
-        groups = self._groups(rows[text].to_list(), rows[bond].to_list())
-        held = _filled(Counter(groups), share * rows.height, salt=f"{seed}-{text}")
-        return [group in held for group in groups]
-
-    def _groups(self, texts: Sequence[str], bonds: Sequence[str]) -> list[str]:
-        """For each row the smallest text of its group."""
-        distinct = sorted(set(texts))
-        place = {text: i for i, text in enumerate(distinct)}
-        near = pairs_above(self._embedder.embed(distinct), self.config.threshold)
-        root = clusters(len(distinct), chain(near, [_bound(texts, bonds, place)]))
-        return [distinct[root[place[text]]] for text in texts]
-
-
-def _bound(texts: Sequence[str], bonds: Sequence[str], place: Mapping[str, int]) -> tuple[Indices, Indices]:
-    """Pairs that tie each text to the first one of the same bond."""
-    first: dict[str, str] = {}
-    ties = [(place[first.setdefault(bond, text)], place[text]) for text, bond in zip(texts, bonds, strict=True)]
-    return np.array([i for i, _ in ties], dtype=np.intp), np.array([j for _, j in ties], dtype=np.intp)
+    def _groups(self, rows: pl.DataFrame, text: str, bonds: Sequence[str], seed: int) -> Groups:
+        shared = [rows[bond] for bond in bonds if bond in rows.columns]
+        return Groups(rows[text].to_list(), shared, self._embedder, self.config.threshold, salt=f"{seed}-{text}")
 
 
-def _filled(sizes: Mapping[str, int], wanted: float, salt: str) -> set[str]:
-    """Groups with `wanted` rows together or a little more, taken in the order of their hashes."""
-    taken: set[str] = set()
-    rows = 0
-    for group in sorted(sizes, key=lambda group: digest(salt, group)):
-        if rows >= wanted:
-            break
-        if rows + sizes[group] <= 1.5 * wanted:
-            taken.add(group)
-            rows += sizes[group]
-    return taken
+def _sides(earlier: pl.DataFrame | None, text: str) -> Sides:
+    return NO_SIDES if earlier is None else Sides.of(earlier[text], earlier["split"] == "train")
 
 
-def _split(query_held: bool, preference_held: bool) -> Name:
-    if preference_held:
-        return "test_unseen_queries_and_preferences" if query_held else "test_unseen_preferences"
-    return "test" if query_held else "train"
+def _moved(rows: pl.DataFrame, earlier: pl.DataFrame) -> int:
+    """How many rows of train were held out earlier."""
+    train, held_out = rows.filter(pl.col("split") == "train"), earlier.filter(pl.col("split") != "train")
+    return train.join(held_out, on="id", how="semi").height
+
+
+def _name(train: bool, query_seen: bool, preference_seen: bool) -> Name:
+    if train:
+        return "train"
+    if query_seen:
+        return "test_unseen_preferences"
+    return "test" if preference_seen else "test_unseen_queries_and_preferences"

@@ -49,10 +49,11 @@ def test_the_quickstart_is_short_and_makes_all_subsets() -> None:
     assert len(Recipe.load("quickstart").subsets) == 4
 
 
-def test_the_full_recipe_writes_out_the_defaults() -> None:
+def test_the_full_recipe_writes_out_the_defaults_but_for_what_makes_its_scale() -> None:
     full = Recipe.load("metaalign")
     bare = {"name": "metaalign", "teacher": {"model": "gpt-4o-mini", "price": {"input": 0.15, "output": 0.6}}}
-    bare |= {"judge": {}, "budget": {"usd": 25}, "queries": {"source": "./queries.jsonl"}}
+    bare |= {"judge": {}, "budget": {"usd": 25}, "queries": {"source": "bundled"}}
+    bare |= {"preferences": {"per_query": 12, "variants": 20}, "dataset": {"target": 38900}}
     assert Recipe.from_dict(bare).dump() == full.dump()
     text = (bundled("recipes") / "metaalign.yaml").read_text(encoding="utf-8")
     top = yaml.safe_load(full.dump())

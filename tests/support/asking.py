@@ -1,6 +1,7 @@
 """Questions to the simulated teacher, rendered from the real prompts."""
 
 import asyncio
+import atexit
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -30,8 +31,16 @@ def teacher(seed: int = 0, **faults: float) -> SimulatedTeacher:
     return SimulatedTeacher(SimulatedTeacher.Config(seed=seed, faults=Faults(**faults)))
 
 
+@cache
+def _runner() -> asyncio.Runner:
+    """One event loop for thousands of questions."""
+    made = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+    atexit.register(made.close)
+    return made
+
+
 def complete(request: ChatRequest, by: SimulatedTeacher) -> Completion:
-    return asyncio.run(by.complete(request))
+    return _runner().run(by.complete(request))
 
 
 def ask(prompt: str, *, by: SimulatedTeacher | None = None, sample: int = 0, **inputs: str) -> str:

@@ -30,6 +30,9 @@ class PreferenceSettings(BaseModel):
         default=None, ge=1, description="wordings of each contrast: fewer give more rows a preference; null: always new"
     )
     questions: int = Field(default=3, ge=1, le=5, description="questions of value or opinion for one background")
+    source: str | None = Field(
+        default=None, description="a .jsonl of preferences to take for helpful; null writes them"
+    )
     taxonomy: str = Field(default="default", description="prompts/taxonomies/NAME.yaml")
     priorities: str = Field(default="default", description="prompts/priorities/NAME.yaml")
 

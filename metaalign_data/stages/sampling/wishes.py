@@ -101,9 +101,9 @@ def aim_at(taxonomy: Taxonomy, cell: Cell, rng: Random) -> Aim:
 
 
 def draw_contrast(
-    taxonomy: Taxonomy, cell: Cell, kind: str, *, composed: float, variants: int | None, seed: int, rng: Random
+    taxonomy: Taxonomy, cell: Cell, *, composed: float, variants: int | None, seed: int, rng: Random
 ) -> Contrast:
-    """A contrast on the cell, with this probability composed with other dimensions that suit the kind of query.
+    """A contrast on the cell, with this probability composed with other dimensions that suit all kinds of query.
 
     `variants` is how many wordings there are; None for a new one each time. Which dimensions are composed follows from
     the variant, so that composed wishes come again as single ones do.
@@ -111,19 +111,19 @@ def draw_contrast(
     first = aim_at(taxonomy, cell, rng)
     variant = rng.randrange(variants or _ANEW)
     unordered = sorted((first.value.name, first.contrast.name))
-    own = Random(digest("composed", str(seed), first.dimension, *unordered, kind, str(variant)))
+    own = Random(digest("composed", str(seed), first.dimension, *unordered, str(variant)))
     if own.random() >= composed:
         return Contrast((first,), variant, seed)
     upright = first if first.value.name == unordered[0] else first.reversed
-    aims = with_more(taxonomy, upright, own.choice(_MORE_DIMENSIONS), kind, own)
+    aims = with_more(taxonomy, upright, own.choice(_MORE_DIMENSIONS), own)
     contrast = Contrast(aims, variant, seed)
     return contrast if upright is first else contrast.reversed
 
 
-def with_more(taxonomy: Taxonomy, first: Aim, more: int, kind: str, rng: Random) -> tuple[Aim, ...]:
+def with_more(taxonomy: Taxonomy, first: Aim, more: int, rng: Random) -> tuple[Aim, ...]:
     """The aim and up to `more` on other dimensions, such that neither their values nor their contrasts contradict."""
     aims = [first]
-    others = [d for d in taxonomy.suitable(kind) if d.name != first.dimension]
+    others = [d for d in taxonomy.dimensions if not d.kinds and d.name != first.dimension]
     for dimension in rng.sample(others, len(others)):
         if len(aims) > more:
             break

@@ -1,13 +1,14 @@
 """Different ideas of what a helpful answer is: contrasting values, each the wish of somebody."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 from typing import Literal
 
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Placement
 from metaalign_data.stages.sampling.people import Person
-from metaalign_data.stages.sampling.wishes import Contrast
+from metaalign_data.stages.sampling.wishes import Contrast, with_more
 from metaalign_data.stages.subsets.draft import Draft, DraftSide, draw_form, told_the_other_way
 from metaalign_data.taxonomy import Taxonomy
 
@@ -37,8 +38,10 @@ def draft(
     own = contrast.both_rng
     stated = own.random() < explicit
     place = own.choices(list(placements), list(placements.values()))[0] if stated else "user_info"
-    if (place == "system_info" and person) or (place == "both" and len(contrast.aims) == 1):
+    if person and place in ("system_info", "both"):  # a rule is nobody's own
         place = "user_info"
+    if place == "both" and len(contrast.aims) == 1:  # one half of it for each of the two
+        contrast = replace(contrast, aims=with_more(taxonomy, contrast.aims[0], 1, own))
     form = draw_form(taxonomy, contrast, own)
     frame = rng.choice(matrix.neutral)
 

@@ -29,12 +29,11 @@ def explanation(response_a: str, response_b: str, style: str, rng: Random) -> di
 
 
 def _contrast(dimension: Dimension, response_a: str, response_b: str) -> tuple[float, Want, Want]:
-    """How clearly A has one value and B another, at most 1, 0 where they do not; and the two."""
+    """How much more A has one value than B does, at most 1, 0 where they are alike; that value, and the one B has."""
     wants = [Want(dimension.name, value.name) for value in dimension.values]
     leads = [shows(response_a, want) - shows(response_b, want) for want in wants]
     most, least = max(leads), min(leads)
-    clear = min(most, -least)
-    return clear, wants[leads.index(most)], wants[leads.index(least)]
+    return most, wants[leads.index(most)], wants[leads.index(least)]
 
 
 def _explained(want: Want, style: str, rng: Random) -> dict[str, str]:

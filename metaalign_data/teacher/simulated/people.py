@@ -24,13 +24,14 @@ def explicit_preference(speaker: str, meaning: Meaning, style: str, rng: Random)
     rest = [fill(rng.choice(people.more_openers), rng, {"wish": each}) for each in more]
     openers = people.provider_openers if speaker == "provider" else people.user_openers
     statement = fill(rng.choice(openers), rng, slots | {"wish": wish})
-    bare = _BARE.search(style) is not None
+    reasoned = _WITH_REASON.search(style) is not None
+    bare = not reasoned and _BARE.search(style) is not None
     if speaker == "provider":
         return joined("" if bare else fill(rng.choice(people.services), rng, slots), statement, *rest)
     if bare or not meaning.values:
         return joined(statement, *rest)
     parts = [introduction(style, slots, rng) if rng.random() < 0.6 else ""]
-    if _WITH_REASON.search(style) or rng.random() < 0.4:
+    if reasoned or rng.random() < 0.4:
         parts.append(fill(rng.choice(rng.choice(meaning.values).implicit), rng, slots))
     return joined(*parts, statement, *rest)
 

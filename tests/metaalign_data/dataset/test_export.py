@@ -26,6 +26,7 @@ FACTS = DatasetFacts(
     simulated=False,
     versions={"metaalign-data": "0"},
     counts={"pair": {"in": 3, "out": 4, "rejected": 1, "failed": 0, "reasons": {"rejected: tie": 2}}},
+    judging={"agreement": 0.9, "all": {"position_bias": 0.125, "length_bias": None}},
     cost_usd=Decimal("0.5"),
     tokens=10,
 )
@@ -151,3 +152,20 @@ def test_the_title_is_one_line_and_the_prompts_are_named(tmp_path: Path) -> None
 def test_an_unknown_cost_is_said_to_be_unknown(tmp_path: Path, cost: Decimal | None, said: str) -> None:
     write(tmp_path / "d", facts=replace(FACTS, cost_usd=cost))
     assert said in (tmp_path / "d/README.md").read_text()
+
+
+def test_the_card_tells_the_figures_of_the_rows_and_of_the_judge(tmp_path: Path) -> None:
+    harmful = pair(
+        query="How do I pick a lock?", harmful=True, matrix_cell="harmful/safety_first/silent", split="train"
+    )
+    write(tmp_path / "d", [*ROWS, harmful])
+    text = (tmp_path / "d" / "README.md").read_text(encoding="utf-8")
+    for line in (
+        "| rows in flips | 40.0% |",
+        "| rows with a harmful query | 1 |",
+        "| rejected because | contrasting_preference 5 |",
+        "| agreement of the judge's votes | 90.0% |",
+        "| the judge's position bias | 12.5% |",
+        "| the judge's length bias | not known |",
+    ):
+        assert line in text

@@ -13,7 +13,7 @@ from rows import pair
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    facts = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, None, 0)
+    facts = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {}, None, 0)
     rows = [pair(split="train"), pair(query="What – 什么?", split="test")]
     write_dataset(to_frame(rows, PreferencePair), tmp_path / "d", facts)
     return tmp_path / "d"

@@ -53,6 +53,14 @@ def test_an_unknown_price_is_unknown_and_the_judge_has_its_own() -> None:
     assert dear.expected > 2 * cheap.expected > 0
 
 
+def test_each_of_several_judges_costs_what_it_costs() -> None:
+    dear = {"model": "dear", "price": {"input": 10, "output": 20}}
+    teacher = {"model": "m", "base_url": "http://127.0.0.1:9", "price": {"input": 0, "output": 0}}
+    one, both = (figures(recipe(teacher=teacher, judge=judge)) for judge in ([dear], [dear, dear | {"model": "other"}]))
+    assert 1.5 < both["USD"].expected / one["USD"].expected < 2  # the first one checks preferences, too
+    assert both["calls"].expected > one["calls"].expected
+
+
 def test_queries_without_a_usable_one_are_told(tmp_path: Path) -> None:
     (tmp_path / "q.jsonl").write_text('{"text": ""}\n')
     with pytest.raises(UserError, match="no usable query"):

@@ -73,3 +73,13 @@ def test_write_atomically_replaces_the_whole_file(tmp_path: Path) -> None:
     write_atomically(target, b"two")
     assert target.read_bytes() == b"two"
     assert [p.name for p in target.parent.iterdir()] == ["file.json"]
+
+
+def test_holding_the_directory_leaves_what_is_in_it_and_opening_it_clears_the_tables(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (folder.tables / "judge").mkdir(parents=True)
+    with folder.held(), pytest.raises(UserError, match="another run is at work"), RunFolder(tmp_path).held():
+        pass
+    assert (folder.tables / "judge").is_dir()
+    with folder.opened():
+        assert not folder.tables.exists()

@@ -49,6 +49,18 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert "unrelated" not in told
 
 
+def test_every_judge_and_its_rubric_are_looked_at(tmp_path: Path) -> None:
+    with mock_openai() as server:
+        judges = [{}, served(server.base_url), served(server.base_url, model="mock-modle")]
+        stages = ["sample_preferences", "generate_responses", {"judge": {"rubric": "defalt"}}, "pair"]
+        sentences = found(tmp_path, judge=judges, stages=stages, budget={"usd": 5})
+    told = "\n".join(sentences)
+    assert len(sentences) == 4
+    assert "no rubrics 'defalt'; did you mean 'default'?" in told
+    assert told.count("the price of the judge is unknown") == 2
+    assert "'mock-model'" in told
+
+
 @pytest.mark.parametrize(
     ("faults", "said"), [({"api_key": "sk-right"}, "wants a key"), ({"model": "another"}, "no model 'mock-model'")]
 )
@@ -70,3 +82,12 @@ def test_preflight_raises_what_problems_finds(tmp_path: Path) -> None:
     given = recipe(tmp_path, queries={"source": "gone.jsonl"})
     with pytest.raises(UserError, match="there is no such file"):
         preflight(given, library_of(given))
+
+
+def test_a_benchmark_that_is_not_there_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "bench.jsonl").write_text('{"question": "Why?"}')
+    chain = ["sample_preferences", "generate_responses", "judge", "pair"]
+    decontaminate = {"decontaminate": {"against": ["bench.jsonl", "gone.jsonl", "bench.txt"]}}
+    missing, unknown = found(tmp_path, stages=[*chain, decontaminate])
+    assert missing == f"{tmp_path / 'gone.jsonl'}: there is no such file"
+    assert unknown.startswith("stages.decontaminate: 'bench.txt' is neither a .jsonl")

@@ -32,7 +32,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert recipe.preferences.model_dump() == {
         "per_query": 3, "explicit": 0.5, "implicit": 0.5, "composed": 0.2, "twins": 0.1, "people": 100, "profiled": 0.3,
         "placements": {"system_info": 0.25, "user_info": 0.45, "both": 0.1, "history": 0.2},
-        "variants": None, "questions": 3, "taxonomy": "default", "priorities": "default",
+        "variants": None, "questions": 3, "source": None, "taxonomy": "default", "priorities": "default",
     }  # fmt: skip
     assert recipe.dataset.model_dump() == {
         "license": None, "language": ("en",), "pretty_name": None, "target": None, "max_candidates": None,
@@ -131,7 +131,7 @@ def test_one_share_of_explicit_and_implicit_gives_the_other() -> None:
     [
         {"preferences": {"per_query": 5, "taxonomy": "mine"}, "subsets": {"helpful": 1}},
         {"stages": [{"sample_preferences": {"per_query": 5, "taxonomy": "mine", "subsets": {"helpful": 1}}},
-                    "generate_responses", "judge", "pair", "dedup", "split"]},
+                    "check_preferences", "generate_responses", "judge", "pair", "dedup", "split"]},
     ],
 )  # fmt: skip
 def test_preferences_mean_the_same_at_the_top_and_in_their_stage(data: dict[str, Any]) -> None:
@@ -149,6 +149,7 @@ def test_preferences_mean_the_same_at_the_top_and_in_their_stage(data: dict[str,
 def test_limited_never_takes_more_queries_than_the_recipe() -> None:
     recipe = Recipe.from_dict(BARE | {"queries": {"source": "bundled", "limit": 5}})
     assert recipe.limited(3).queries.limit == 3
+    assert Recipe.from_dict(BARE | {"dataset": {"target": 9}}).limited(3).dataset.target is None
     assert recipe.limited(9).queries.limit == 5
     assert Recipe.from_dict(BARE).limited(9).queries.limit == 9
     assert recipe.queries.limit == 5

@@ -46,7 +46,7 @@ def test_the_dropped_row_names_the_kept_one() -> None:
     table = dedup([dropped, kept])
     assert (
         table.filter(pl.col("id") == dropped.id)["reject_detail"].item()
-        == f"of {kept.id}, equal but for case and white space on preference and chosen"
+        == f"of {kept.id}, equal but for case and white space on preference, chosen, rejected"
     )
 
 
@@ -75,7 +75,7 @@ def test_the_rows_of_a_flip_are_never_duplicates_of_each_other_and_a_lone_one_is
     twins = flip("Yes, do it.", "Yes, do it!", "f1", preference="Be kind.")
     assert reasons(dedup(twins)) == [None, None]
     rival = pair(chosen="Yes, do it.", preference="Be kind.", user_info="x", margin=9.0)
-    table = dedup([*twins, rival], rules=["exact"])
+    table = dedup([*twins, rival], rules=["exact"], on=["preference", "chosen"])
     assert reasons(table) == ["exact_duplicate", None, None]
     assert table["flip_id"].to_list() == ["f1", None, None]
 

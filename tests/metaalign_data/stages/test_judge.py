@@ -25,7 +25,7 @@ from teachers import Telling
 
 
 def stage(**config: object) -> Judge:
-    return Judge(Judge.Config.model_validate(config))
+    return Judge(Judge.Config.model_validate({"votes": 2, "min_agreement": 1.0} | config))
 
 
 def shown(request: ChatRequest) -> tuple[str, str]:
@@ -128,19 +128,29 @@ async def test_the_judge_sees_neither_target_nor_writer() -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        verdict("a", 9, 2),  # always the first one: the orders disagree
+        verdict("b", 9, 2),  # winner against its scores
+        verdict("a", 5, 5),
+        verdict("tie", 9, 2),
+    ],
+)
+async def test_what_is_not_decided_is_a_tie(said: str) -> None:
+    made = await judged(saying(said))
+    assert [c.winner for c in made.comparisons] == ["tie", "tie"]
+
+
+@pytest.mark.parametrize(
     ("judge", "reason"),
     [
-        (saying(verdict("a", 9, 2)), "tie"),  # always the first one: the orders disagree
-        (saying(verdict("b", 9, 2)), "tie"),  # winner against its scores
-        (saying(verdict("a", 5, 5)), "tie"),
-        (saying(verdict("tie", 9, 2)), "tie"),
         (saying(verdict("a", 11, 2)), "malformed"),
         (saying("A is better."), "malformed"),
         (saying(" "), "empty"),
         (Telling(*[TeacherError("refused", "no")] * 4), "refused"),
     ],
 )
-async def test_a_row_without_any_decision_is_rejected(judge: Telling, reason: str) -> None:
+async def test_a_row_without_any_comparison_is_rejected(judge: Telling, reason: str) -> None:
     (rejected,) = await stage().process(responses(), context(judge=judge))
     assert isinstance(rejected, Reject)
     assert rejected.reason == reason
@@ -188,15 +198,13 @@ async def test_a_comparison_without_half_of_its_votes_is_left_out_and_told_besid
     assert (left_out.reason, left_out.detail[:34]) == ("refused", "4 of 6 votes on 1 and 0 under side")
 
 
-async def test_a_row_is_rejected_for_its_most_frequent_reason_and_of_equals_for_a_tie() -> None:
-    def rejecting(sides: str) -> Failing:
-        inner = by_scores(lambda text, request: 5)
-        return Failing(lambda r: re.search(f"I like ({sides})", r.messages[1].content) is not None, inner)
+async def test_a_row_is_rejected_for_its_most_frequent_reason() -> None:
+    def reply(request: ChatRequest) -> str:
+        return " " if request.sample == 0 and shown(request)[0] == "Short." else "A is better."
 
-    for sides, reason in (("brief", "tie"), ("brief|thorough", "refused")):
-        (rejected,) = await stage().process(responses(), context(judge=rejecting(sides)))
-        assert isinstance(rejected, Reject)
-        assert rejected.reason == reason
+    (rejected,) = await stage(votes=4).process(responses(), context(judge=saying(reply)))
+    assert isinstance(rejected, Reject)
+    assert (rejected.reason, rejected.detail[:6]) == ("malformed", "4 of 4")
 
 
 async def test_without_swapping_half_of_the_votes_are_enough() -> None:
@@ -287,9 +295,8 @@ async def test_a_rubric_gives_weighted_means_to_the_responses_and_not_to_their_p
 
 async def test_a_winner_with_the_lower_weighted_mean_is_a_tie() -> None:
     judge = by_rubric(RUBRIC_SCORES, lambda a: "b" if a == "Short." else "a")
-    (rejected,) = await stage(rubric="default").process(responses(), context(judge=judge))
-    assert isinstance(rejected, Reject)
-    assert rejected.reason == "tie"
+    made = await judged(judge, rubric="default")
+    assert [c.winner for c in made.comparisons] == ["tie", "tie"]
 
 
 async def test_a_verdict_that_forgets_a_criterion_is_asked_for_again() -> None:

@@ -20,7 +20,7 @@ FLIP = judgement(compared(0, "a", 4.0), compared(1, "b", 3.0))
 
 
 async def ended(row: Judgement, **config: object) -> Ended:
-    return list(await Pair(Pair.Config.model_validate(config)).process(row, context()))
+    return list(await Pair(Pair.Config.model_validate({"min_margin": 1.0} | config)).process(row, context()))
 
 
 async def rows_and_reasons(row: Judgement, **config: object) -> tuple[list[str], list[str]]:

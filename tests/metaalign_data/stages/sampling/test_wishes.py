@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from metaalign_data.prompting import Library
 from metaalign_data.stages.sampling.wishes import Contrast, draw_contrast, fits, implied_forms
-from metaalign_data.taxonomy import GENERAL, Cell, Taxonomy
+from metaalign_data.taxonomy import Cell, Taxonomy
 
 TAXONOMY = Library().taxonomy("default")
 cells = st.sampled_from(TAXONOMY.cells)
@@ -16,9 +16,7 @@ seeds = st.integers(0, 10_000)
 
 
 def drawn(cell: Cell, seed: int, *, composed: float = 1.0, variants: int | None = None) -> Contrast:
-    return draw_contrast(
-        TAXONOMY, cell, GENERAL, composed=composed, variants=variants, seed=0, rng=Random(f"{seed} {cell}")
-    )
+    return draw_contrast(TAXONOMY, cell, composed=composed, variants=variants, seed=0, rng=Random(f"{seed} {cell}"))
 
 
 @given(cells, seeds)

@@ -39,6 +39,12 @@ def test_a_reader_recovers_several_values_of_a_dialogue():
     assert not stated(history(written["turns"]), options[2])
 
 
+def test_a_text_that_speaks_for_two_options_alike_speaks_for_none():
+    options = [f"{meaning('length', 'brief')} {meaning('tone', tone)}" for tone in ("formal", "casual")]
+    assert inferred("I am always in a rush.", *options) == 0
+    assert inferred("I am always in a rush, and serve as protocol officer.", *options) == 1
+
+
 def test_what_the_assistant_says_is_not_the_users_wish():
     text = "User: Hello.\nAssistant: Shall I use bullet points?"
     assert not stated(text, meaning("format", "bullets"))

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from asking import (
@@ -7,15 +5,12 @@ from asking import (
     ask_json,
     axis_wish,
     chat,
-    complete,
     contrasts,
     explicit,
     judged,
-    library,
     meaning,
     opinions,
     respond,
-    teacher,
 )
 from metaalign_data.answers import PairwiseVerdict
 
@@ -92,15 +87,9 @@ def test_a_wish_of_an_earlier_turn_decides(said):
     )
 
 
-def forced(query: str, a: str, b: str) -> dict[str, object]:
-    """The verdict of a judge whose prompt names no tie."""
-    inputs = {"system_info": "You are an AI assistant.", "user_info": "", "history": "", "criteria": ""}
-    request = library().prompt("judge_pairwise").render(query=query, response_a=a, response_b=b, **inputs)
-    system, user = request.messages
-    told = system.content.replace('"a" | "b" | "tie"', '"a" | "b"').replace('; "tie" only with equal scores', "")
-    request = request.model_copy(update={"messages": (system.model_copy(update={"content": told}), user)})
-    found: dict[str, object] = json.loads(complete(request, teacher()).text)
-    return found
+def forced(query: str, a: str, b: str) -> str:
+    """The choice of a judge who sees no meta-prompt and may not tie."""
+    return str(ask_json("judge_without_context", query=query, response_a=a, response_b=b)["winner"])
 
 
 def test_with_nothing_to_go_by_a_forced_choice_is_a_fair_coin_that_lands_alike_in_both_orders():
@@ -109,9 +98,8 @@ def test_with_nothing_to_go_by_a_forced_choice_is_a_fair_coin_that_lands_alike_i
         query = f"Why {i}?"
         a, b = (respond(query, meaning("length", value)) for value in ("brief", "thorough"))
         straight, swapped = forced(query, a, b), forced(query, b, a)
-        assert straight["winner"] == SWAPPED[swapped["winner"]] != "tie"
-        assert (straight["score_a"] > straight["score_b"]) == (straight["winner"] == "a")
-        first += straight["winner"] == "a"
+        assert straight == SWAPPED[swapped] != "tie"
+        first += straight == "a"
     assert 150 < first < 250
 
 

@@ -38,8 +38,8 @@ def test_an_implied_preference_reads_as_its_value_and_states_nothing(dimension, 
 
 
 def test_thousands_of_preferences_are_all_different():
-    texts = {explicit(d, v, style=STYLES[i % 2], sample=i) for d, v in cells() for i in range(200)}
-    assert len(texts) > 0.95 * 200 * len(cells())
+    texts = {explicit(d, v, style=STYLES[i % 2], sample=i) for d, v in cells() for i in range(60)}
+    assert len(texts) > 0.95 * 60 * len(cells())
 
 
 def test_the_style_says_who_speaks_and_how():

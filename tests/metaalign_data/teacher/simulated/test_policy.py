@@ -23,6 +23,8 @@ def test_a_policy_says_who_wins(winner):
         ("If user and guidelines disagree, obey the guidelines.", "provider"),
         ("Our rules are old, and our users like them.", None),
         ("The conclusion comes before the reasons.", None),
+        ("Our rules come first.", None),
+        ("The user's wish prevails.", None),
     ],
 )
 def test_a_policy_is_understood_in_other_words(wording, winner):

@@ -34,6 +34,7 @@ INPUTS = {
     "generate_generic_response": {"query": "Why?"},
     "generate_heedless_response": {"query": "Why?", **INFOS},
     "follow_meta_prompt": {"query": "Why?", **INFOS},
+    "judge_without_context": PAIR,
     "judge_pairwise": {"criteria": "", **PAIR, **INFOS},
 }
 NO_TASKS = {"answer_json", "meta_prompt", "repair_json"}

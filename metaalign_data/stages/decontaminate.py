@@ -1,0 +1,115 @@
+"""Rows out that a benchmark has, too: by runs of words in common, and by embeddings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from metaalign_data.embed import HASHED_NGRAMS, Vectors, embedder
+from metaalign_data.neighbours import BLOCK, TOLERANCE, Indices
+from metaalign_data.stage import Context, OutsideText, TextSource
+from metaalign_data.stages.columns import texts, without_lone_partners
+from metaalign_data.stages.overlap import Overlaps
+
+NGRAM, SIMILAR = "benchmark_ngram", "benchmark_similar"
+
+
+def _source(value: object) -> object:
+    return {"source": value} if isinstance(value, str) else value
+
+
+class _Match(NamedTuple):
+    reason: str
+    detail: str
+
+
+class Decontaminate:
+    """Drops rows that stand in a benchmark: with `ngram` words in a row in common, or as close as `threshold`.
+
+    Of texts with fewer words than that the shorter one has to stand whole in the other, below 5 words the two have to
+    be equal. Case and punctuation do not count. Reasons: "benchmark_ngram" and "benchmark_similar"; the detail names
+    the benchmark's row and what was found. A flip or twin that loses one row is none any more, so the other loses its
+    flip_id or twin_id.
+    """
+
+    class Config(BaseModel):
+        model_config = ConfigDict(frozen=True, extra="forbid")
+        against: tuple[Annotated[TextSource, BeforeValidator(_source)], ...] = Field(
+            min_length=1,
+            description="benchmarks: files beside the recipe or Hub datasets, or {source, text, split, ...}",
+        )
+        on: tuple[str, ...] = Field(default=("query",), min_length=1, description="columns to compare, each for itself")
+        ngram: int = Field(default=13, ge=1, description="words in a row that a row may not share with a benchmark")
+        threshold: float | None = Field(
+            default=0.92, gt=0.0, le=1.0, description="cosine from which a row is in a benchmark; null: words alone"
+        )
+        embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._embedder = embedder(config.embedder)
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.config.on
+
+    @property
+    def reads(self) -> Sequence[TextSource]:
+        return self.config.against
+
+    def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
+        rows = table.collect()
+        benchmark = [text for source in self.config.against for text in ctx.texts(source)]
+        columns = {name: texts(rows[name]) for name in self.config.on}
+        distinct = sorted({text for column in columns.values() for text in column if text.strip()})
+        matches = self._matches(distinct, benchmark)
+        found = [_first(columns, row, matches) for row in range(rows.height)]
+        marked = rows.with_columns(
+            pl.Series("reject_reason", [match and match.reason for match in found], dtype=pl.String),
+            pl.Series("reject_detail", [match and match.detail for match in found], dtype=pl.String),
+        )
+        return without_lone_partners(marked).lazy()
+
+    def _matches(self, distinct: Sequence[str], benchmark: Sequence[OutsideText]) -> dict[str, _Match]:
+        """The texts that the benchmark has; only those with no words in common are embedded."""
+        overlaps = Overlaps([text for _, text in benchmark], self.config.ngram)
+        matches: dict[str, _Match] = {}
+        for text in distinct:
+            if overlap := overlaps.find(text):
+                detail = f"{benchmark[overlap.of].where}, {len(overlap.run)} words: {' '.join(overlap.run)}"
+                matches[text] = _Match(NGRAM, detail)
+        left = [text for text in distinct if text not in matches]
+        if self.config.threshold is None or not left or not benchmark:
+            return matches
+        near, cosines = _nearest(self._embedder.embed(left), self._embedder.embed([text for _, text in benchmark]))
+        for text, of, cosine in zip(left, near, cosines, strict=True):
+            if cosine >= self.config.threshold - TOLERANCE:
+                detail = f"{benchmark[of].where}, cosine {cosine:.3f}: {benchmark[of].text}"
+                matches[text] = _Match(SIMILAR, detail)
+        return matches
+
+
+def _first(columns: Mapping[str, Sequence[str]], row: int, matches: Mapping[str, _Match]) -> _Match | None:
+    """What was found in the row, and in which column: shared words before mere similarity, then the earlier column."""
+    found = [
+        _Match(match.reason, f"{name} is in {match.detail}")
+        for name, column in columns.items()
+        if (match := matches.get(column[row]))
+    ]
+    return min(found, key=lambda match: match.reason == SIMILAR, default=None)
+
+
+def _nearest(vectors: Vectors, others: Vectors) -> tuple[Indices, Vectors]:
+    """For each vector the first of the nearest others, and the cosine. Memory for BLOCK x BLOCK cosines."""
+    near = np.zeros(len(vectors), dtype=np.intp)
+    best = np.full(len(vectors), -np.inf, dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        rows = slice(start, start + BLOCK)
+        for first in range(0, len(others), BLOCK):
+            cosines = vectors[rows] @ others[first : first + BLOCK].T
+            closer = cosines.max(axis=1) > best[rows]
+            near[rows] = np.where(closer, cosines.argmax(axis=1) + first, near[rows])
+            best[rows] = np.maximum(best[rows], cosines.max(axis=1))
+    return near, best
