@@ -35,8 +35,8 @@ class Semantic:
 
     @property
     def method(self) -> str:
-        """How near rows are looked for, in words for people."""
-        return self._cover.method if self._cover else "nothing to compare"
+        """How near rows were looked for, in words for people; "" where none were."""
+        return self._cover.method if self._cover else ""
 
     def prepare(self, rows: Sequence[int]) -> None:
         if not rows:

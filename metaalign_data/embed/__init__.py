@@ -7,12 +7,24 @@ from typing import Protocol
 
 from metaalign_data.embed.ngrams import HashedNgrams, normalised
 from metaalign_data.embed.sentences import SentenceModel
+from metaalign_data.embed.server import EmbeddingServer
 from metaalign_data.embed.vectors import Vectors, check_unit
 from metaalign_data.errors import MissingExtra
 
-__all__ = ["HASHED_NGRAMS", "Embedder", "Vectors", "check_unit", "embedder", "normalised"]
+__all__ = [
+    "HASHED_NGRAMS",
+    "Embedder",
+    "EmbedderName",
+    "EmbeddingServer",
+    "Vectors",
+    "check_unit",
+    "embedder",
+    "normalised",
+]
 
 HASHED_NGRAMS = "hashed-ngrams"
+EmbedderName = str | EmbeddingServer
+"""hashed-ngrams, a sentence-transformers model by name or path, or a model behind a server."""
 
 
 class Embedder(Protocol):

@@ -51,8 +51,8 @@ class Cover:
         """How it looks, in words for people."""
         dimensions = self._screen.dimensions
         if dimensions is None:
-            return "exact, by plain products"
-        return f"exact, screened by {dimensions} of {self._column.shape[1]} dimensions"
+            return "exact search, by plain products"
+        return f"exact search, screened by {dimensions} of {self._column.shape[1]} dimensions"
 
     def look(self, rows: Indices) -> None:
         """Compare `rows` (at most BLOCK, none looked at before) with each other and with those kept so far."""

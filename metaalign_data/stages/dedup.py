@@ -1,18 +1,29 @@
 """Duplicates out, by the cheapest rule that finds them; every dropped row names the kept row that it duplicates."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.duplicates import Exact, Lexical, Rule, RuleName, Semantic, cover
-from metaalign_data.embed import HASHED_NGRAMS, embedder
-from metaalign_data.errors import UserError
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.stage import Context
+from metaalign_data.stages.columns import texts as texts_of
+from metaalign_data.stages.columns import without_lone_partners
 
 EXACTLY = "equal but for case and white space"
 MEASURES: dict[RuleName, str] = {"lexical": "Jaccard", "semantic": "cosine"}
 FOUND = {"__row": pl.UInt32, "duplicate_of": pl.String, "similarity": pl.Float64, "rule": pl.String}
+
+
+class Tools(Protocol):
+    """The part of a Context that comparing takes."""
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors: ...
+
+    def note(self, sentence: str) -> None: ...
 
 
 class Dedup:
@@ -20,8 +31,8 @@ class Dedup:
 
     exact: equal but for case and white space; lexical: three-word sequences shared; semantic: cosine of embeddings.
     Rows are taken by `keep`, highest first, ties by id, whatever order they come in: no two kept rows are near each
-    other, and each dropped row is near the one that it names. The rows of one flip are never compared; a flip that
-    loses one is none any more, so the other loses its flip_id. Reasons: "exact_duplicate", "lexical_duplicate" and
+    other, and each dropped row is near the one that it names. The rows of one flip are never compared; what
+    loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate", "lexical_duplicate" and
     "semantic_duplicate".
     """
 
@@ -37,7 +48,10 @@ class Dedup:
         lexical_threshold: float = Field(
             default=0.8, gt=0.0, le=1.0, description="share of three-word sequences from which rows are duplicates"
         )
-        embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+        embedder: EmbedderName = Field(
+            default=HASHED_NGRAMS,
+            description="hashed-ngrams, a sentence-transformers model, or {model, base_url, ...} behind a server",
+        )
         per: str | None = Field(default="subset", description="compare only rows that agree in this column; null: all")
         keep: str | None = Field(
             default="margin", description="of duplicates, the row with the highest value here stays; null: any"
@@ -45,7 +59,8 @@ class Dedup:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._embed = embedder(config.embedder).embed
+        if isinstance(config.embedder, str):
+            embedder(config.embedder)  # says at once where the package is missing
 
     @property
     def columns(self) -> Sequence[str]:
@@ -59,9 +74,9 @@ class Dedup:
             reject_reason=pl.col("rule") + "_duplicate",
             reject_detail=pl.format("of {}, {} on {}", "duplicate_of", measure, pl.lit(", ".join(self.config.on))),
         )
-        return _without_lone_flips(marked.drop("duplicate_of", "similarity", "rule")).lazy()
+        return without_lone_partners(marked.drop("duplicate_of", "similarity", "rule")).lazy()
 
-    def compared(self, rows: pl.DataFrame, ctx: Context) -> pl.DataFrame:
+    def compared(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
         """The rows with three more columns, null where a row is kept: `duplicate_of` (the id of the kept row),
         `similarity` and `rule`. Works on any frame that has an `id` and the columns of the settings.
         """
@@ -70,20 +85,22 @@ class Dedup:
         ranked = numbered.sort([*keep, "id"], nulls_last=True)
         apart = self.config.per is not None and not rows.is_empty()
         groups = ranked.partition_by(self.config.per or "id", maintain_order=True) if apart else [ranked]
-        found = [self._found(group, ctx) for group in groups]
+        found = [self._found(group, tools) for group in groups]
         return numbered.join(pl.concat(found), on="__row", maintain_order="left").drop("__row")
 
-    def _found(self, rows: pl.DataFrame, ctx: Context) -> pl.DataFrame:
-        texts = [_texts(rows[name]) for name in self.config.on]
+    def _found(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
+        texts = [texts_of(rows[name]) for name in self.config.on]
         flips = rows["flip_id"].to_list() if "flip_id" in rows.columns else [None] * rows.height
         ids = rows["id"].to_list()
-        semantic = Semantic(texts, self.config.threshold, flips, self._embed, ids)
+        semantic = Semantic(texts, self.config.threshold, flips, partial(tools.embed, self.config.embedder), ids)
         rules: dict[RuleName, Rule] = {
             "exact": Exact(texts, flips),
             "lexical": Lexical(texts, self.config.lexical_threshold, flips),
             "semantic": semantic,
         }
         verdicts = cover(rows.height, [rule for name, rule in rules.items() if name in self.config.rules])
+        if semantic.method:
+            tools.note(f"near rows by {semantic.method}")
         return pl.DataFrame(
             {
                 "__row": rows["__row"],
@@ -93,21 +110,3 @@ class Dedup:
             },
             schema=FOUND,
         )
-
-
-def _texts(column: pl.Series) -> list[str]:
-    """A text for each row, "" for a null; the contents of messages are joined. Raises UserError on other types."""
-    if column.dtype == pl.String:
-        return [text or "" for text in column.to_list()]
-    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
-    if isinstance(inner, pl.Struct) and pl.Field("content", pl.String) in inner.fields:
-        return ["\n".join(message["content"] for message in messages or ()) for messages in column.to_list()]
-    raise UserError(f"dedup cannot compare the column '{column.name}': it holds neither text nor messages")
-
-
-def _without_lone_flips(rows: pl.DataFrame) -> pl.DataFrame:
-    if "flip_id" not in rows.columns:
-        return rows
-    dropped = rows.filter(pl.col("reject_reason").is_not_null())["flip_id"].drop_nulls()
-    lone = pl.col("flip_id").is_in(dropped.implode()) & pl.col("reject_reason").is_null()
-    return rows.with_columns(flip_id=pl.when(lone).then(None).otherwise(pl.col("flip_id")))

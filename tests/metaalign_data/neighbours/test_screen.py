@@ -26,10 +26,10 @@ def test_the_column_with_the_fewest_candidates_is_screened() -> None:
 def test_it_says_how_it_looks() -> None:
     vectors = random_vectors(0, 6_000, dims=64)
     few, many = (Cover([vectors], 0.99, [None] * 6_000) for _ in range(2))
-    assert few.method == "exact, by plain products"
+    assert few.method == "exact search, by plain products"
     for start in range(0, 6_000, 500):
         many.look(np.arange(start, start + 500))
         for row in range(start, start + 500):
             many.keep(row)
-    assert many.method.startswith("exact, screened by ")
+    assert many.method.startswith("exact search, screened by ")
     assert many.method.endswith(" of 64 dimensions")

@@ -104,5 +104,7 @@ def test_equal_rows_are_duplicates_where_one_of_the_columns_is_empty() -> None:
 
 @pytest.mark.parametrize("column", ["margin", "prompt_versions"])
 def test_a_column_without_text_is_refused_by_name(column: str) -> None:
-    with pytest.raises(UserError, match=f"the column '{column}': it holds neither text nor messages"):
+    with pytest.raises(
+        UserError, match=f"the column .{column}. cannot be compared: it holds neither text nor messages"
+    ):
         dedup([pair()], on=[column])
