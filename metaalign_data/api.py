@@ -19,6 +19,7 @@ from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
+from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.feed import Feed
 from metaalign_data.engine.flow import Stopped
 from metaalign_data.engine.folder import RunFolder, write_atomically
@@ -142,6 +143,8 @@ class _Run:
             await asyncio.sleep(NOTE_EVERY_S)
 
     def _runner(self, session: Session) -> Runner:
+        embedding = Embedding(self.folder.vectors, session.embedding.ask)
+
         def context(stage: str) -> StageContext:
             return StageContext(
                 library=self.library,
@@ -152,6 +155,7 @@ class _Run:
                 weak_teacher=session.weak_teacher,
                 folder=self.recipe.folder,
                 notes=self.notes,
+                embedding=embedding,
             )
 
         window = 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))

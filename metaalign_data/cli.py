@@ -96,6 +96,21 @@ def parser() -> argparse.ArgumentParser:
 
     with_run(command("report", "report:report", "write report.html: the run, its audit and some rows, to look at"))
 
+    dedup = command("dedup", "dedup:dedup", "drop the duplicates of any .parquet, .jsonl or .csv file, and say of what")
+    dedup.add_argument("file", help="a table")
+    dedup.add_argument("--on", required=True, action="append", metavar="COLUMN", help="compare this; repeat for more")
+    dedup.add_argument("--keep", metavar="COLUMN", help="of duplicates, the row with the highest value here stays")
+    dedup.add_argument("--per", metavar="COLUMN", help="compare only rows that agree in this column")
+    dedup.add_argument("--id", metavar="COLUMN", help="names the rows (default: their numbers, from 1)")
+    dedup.add_argument("--rules", metavar="LIST", help="of exact,lexical,semantic (default: all three)")
+    dedup.add_argument("--threshold", metavar="COSINE", help="from which rows are duplicates (default: 0.92)")
+    dedup.add_argument("--lexical-threshold", metavar="SHARE", help="of three-word sequences (default: 0.8)")
+    dedup.add_argument("--embedder", metavar="NAME", help="hashed-ngrams (default), or a sentence-transformers model")
+    dedup.add_argument("--base-url", metavar="URL", help="ask this server for the embeddings of the model --embedder")
+    dedup.add_argument("--vectors", metavar="FILE", help="keep the vectors of a model here, for the next time")
+    dedup.add_argument("--out", metavar="FILE", help="the kept rows (default: FILE.kept.parquet, .jsonl or .csv)")
+    dedup.add_argument("--rejects", metavar="FILE", help="the dropped rows, with duplicate_of, similarity and rule")
+
     similar = with_run(command("similar", "similar:similar", "show the rows of a run that are nearest to a text"))
     similar.add_argument("text", help="what to look for")
     similar.add_argument(

@@ -26,6 +26,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.chat import ChatRequest
+from metaalign_data.embed import EmbedderName, Vectors
 from metaalign_data.preference_book import PreferenceBook
 from metaalign_data.priorities import PriorityMatrix
 from metaalign_data.records import Record
@@ -135,6 +136,13 @@ class Context(Protocol):
 
     def note(self, sentence: str) -> None:
         """Tell the people who run this something that they should know; it is shown at the end and in the manifest."""
+        ...
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of the texts, for table stages. Those of a model are kept: asked again, they cost nothing.
+
+        Raises UserError, and TeacherError and BudgetReached where a server is asked.
+        """
         ...
 
     def rng(self, row: Record) -> Random:

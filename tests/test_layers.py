@@ -26,6 +26,7 @@ LAYERS = (
         "teacher",
         "embed",
         "neighbours",
+        "duplicates",
     ),
     ("stage", "registry"),
     ("stages", "queries"),

@@ -9,6 +9,8 @@ from random import Random
 import polars as pl
 
 from metaalign_data.chat import ChatRequest
+from metaalign_data.embed import EmbedderName, Vectors
+from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.errors import UserError
 from metaalign_data.preference_book import PreferenceBook
@@ -46,6 +48,7 @@ class StageContext:
     weak_teacher: Teacher | None = None
     folder: Path = Path()
     notes: set[str] = field(default_factory=set)
+    embedding: Embedding = field(default_factory=Embedding)
 
     @property
     def judge(self) -> Teacher:
@@ -77,6 +80,9 @@ class StageContext:
 
     def note(self, sentence: str) -> None:
         self.notes.add(f"{self.stage}: {sentence}")
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
+        return self.embedding.embed(embedder, texts)
 
     def rng(self, row: Record) -> Random:
         return Random(digest(str(self.seed), self.stage, row.id))

@@ -28,6 +28,7 @@ class RunFolder:
         self.recipe = root / "recipe.yaml"
         self.manifest = root / "manifest.json"
         self.ledger = root / "ledger.sqlite"
+        self.vectors = root / "vectors.sqlite"
         self.tables = root / "tables"
         self.rejects = root / "rejects"
         self.failures = root / "failures.parquet"

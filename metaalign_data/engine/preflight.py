@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from metaalign_data.embed.server import EmbeddingClient, EmbeddingServer
 from metaalign_data.engine.context import book_at
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.wiring import make_client
@@ -41,6 +42,9 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
                 collect(RunFolder(recipe.folder / source.run).pairs)
         if isinstance(spec.stage, Judge) and spec.stage.config.rubric:
             collect(library.rubric, spec.stage.config.rubric)
+        server = getattr(getattr(spec.stage, "config", None), "embedder", None)
+        if isinstance(server, EmbeddingServer):
+            found.extend(f"{spec.name}.embedder: {reason}" for reason in server_problems(server, recipe))
         weaker = isinstance(spec.stage, GenerateResponses) and spec.stage.config.rivals.get("weaker")
         if weaker and recipe.weak_teacher is None:
             found.append(f"{spec.name}.rivals: weaker needs a model; name one in the recipe's weak_teacher")
@@ -61,6 +65,13 @@ def model_problems(recipe: Recipe) -> list[str]:
             )
         found.extend(f"{role}: {reason}" for reason in make_client(settings).check())
     return found
+
+
+def server_problems(server: EmbeddingServer, recipe: Recipe) -> list[str]:
+    """What stands in the way of asking an embedding server."""
+    unpriced = "budget.usd cannot be held: the price is unknown; give price, or a budget in calls or tokens"
+    no_price = recipe.budget.usd is not None and server.price is None
+    return [*([unpriced] if no_price else []), *EmbeddingClient(server).check()]
 
 
 def preflight(recipe: Recipe, library: Library) -> None:

@@ -59,12 +59,15 @@ class Runner:
         try:
             for i, segment in enumerate(plan):
                 if isinstance(segment, TableStep):
-                    self._run_table(segment, last, record)
+                    await self._run_table(segment, last, record)
                     last = segment.name
                 else:
                     tables = [Parts(self.folder.tables / step.name, schema(step.gives)) for step in segment]
                     await self._run_rows(segment, source, tables, count=last == QUERIES)
-                    while last == QUERIES and more and (again := more(self._passed(segment[-1], plan[i + 1 :]))):
+                    while last == QUERIES and more:
+                        passed = await asyncio.to_thread(self._passed, segment[-1], plan[i + 1 :])
+                        if not (again := more(passed)):
+                            break
                         await self._run_rows(segment, self._good(again), tables, count=True)
                     last, record = segment[-1].name, segment[-1].gives
                 source = self._rows(last, record)
@@ -139,8 +142,11 @@ class Runner:
         if stop:
             raise stop
 
-    def _run_table(self, step: TableStep, before: str, record: type[Record]) -> None:
-        table = step.stage.transform(self.folder.table(before), self.contexts[step.name]).collect()
+    async def _run_table(self, step: TableStep, before: str, record: type[Record]) -> None:
+        def transformed() -> pl.DataFrame:
+            return step.stage.transform(self.folder.table(before), self.contexts[step.name]).collect()
+
+        table = await asyncio.to_thread(transformed)  # it may take long: progress goes on, and embeddings can be asked
         if table.height != self.counts[before].made:
             raise UserError(
                 f"stage {step.name} took {self.counts[before].made} rows and gave {table.height}",

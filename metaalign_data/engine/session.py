@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from metaalign_data.engine.embedding import Switchboard
 from metaalign_data.engine.wiring import make_client
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
@@ -30,6 +32,9 @@ class Session:
         judges = [self._asking(judge, library) for judge in recipe.judges]
         self.judges = tuple(judge for _, judge in judges)
         self.weak_teacher = self._asking(recipe.weak_teacher, library)[1] if recipe.weak_teacher else None
+        self.embedding = Switchboard(
+            partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library)
+        )
         self.clients: tuple[Client, ...] = tuple(made for _, made, _ in self._made)
         self.teacher_model = client.model
         self.judge_model = ", ".join(dict.fromkeys(judge.model for judge, _ in judges))
@@ -88,5 +93,6 @@ async def open_session(recipe: Recipe, ledger: Path, library: Library) -> AsyncI
                 await asyncio.sleep(0.01)
             for client in session.clients:
                 await client.aclose()
+            await session.embedding.aclose()
     finally:
         await book.close()

@@ -1,23 +1,39 @@
-"""Near-duplicate rows out, by embeddings; every dropped row names the kept row that it duplicates."""
+"""Duplicates out, by the cheapest rule that finds them; every dropped row names the kept row that it duplicates."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from metaalign_data.embed import HASHED_NGRAMS, Vectors, embedder, normalised
-from metaalign_data.errors import UserError
-from metaalign_data.neighbours import Duplicate, greedy_cover
+from metaalign_data.duplicates import Exact, Lexical, Rule, RuleName, Semantic, cover
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.stage import Context
+from metaalign_data.stages.columns import texts as texts_of
+from metaalign_data.stages.columns import without_lone_partners
+
+EXACTLY = "equal but for case and white space"
+MEASURES: dict[RuleName, str] = {"lexical": "Jaccard", "semantic": "cosine"}
+FOUND = {"__row": pl.UInt32, "duplicate_of": pl.String, "similarity": pl.Float64, "rule": pl.String}
+
+
+class Tools(Protocol):
+    """The part of a Context that comparing takes."""
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors: ...
+
+    def note(self, sentence: str) -> None: ...
 
 
 class Dedup:
-    """Drops near-duplicates: rows as close as `threshold` to a kept row in every one of the columns `on`.
+    """Drops duplicates: rows that one of the `rules` finds near a kept row in every one of the columns `on`.
 
-    Rows are taken by `keep`, highest first, ties by id, whatever order they come in: no two kept rows are that close,
-    and each dropped row is to the one that it names. The rows of one flip are never compared; a flip that loses one
-    is none any more, so the other loses its flip_id. Reasons: "exact_duplicate" (equal but for case and white space)
-    and "near_duplicate".
+    exact: equal but for case and white space; lexical: three-word sequences shared; semantic: cosine of embeddings.
+    Rows are taken by `keep`, highest first, ties by id, whatever order they come in: no two kept rows are near each
+    other, and each dropped row is near the one that it names. The rows of one flip are never compared; what
+    loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate", "lexical_duplicate" and
+    "semantic_duplicate".
     """
 
     class Config(BaseModel):
@@ -25,66 +41,72 @@ class Dedup:
         on: tuple[str, ...] = Field(
             default=("preference", "chosen", "rejected"), min_length=1, description="columns to compare"
         )
+        rules: tuple[RuleName, ...] = Field(
+            default=("exact", "lexical", "semantic"), min_length=1, description="what counts as near, cheapest first"
+        )
         threshold: float = Field(default=0.92, gt=0.0, le=1.0, description="cosine from which rows are duplicates")
-        embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+        lexical_threshold: float = Field(
+            default=0.8, gt=0.0, le=1.0, description="share of three-word sequences from which rows are duplicates"
+        )
+        embedder: EmbedderName = Field(
+            default=HASHED_NGRAMS,
+            description="hashed-ngrams, a sentence-transformers model, or {model, base_url, ...} behind a server",
+        )
         per: str | None = Field(default="subset", description="compare only rows that agree in this column; null: all")
-        keep: str = Field(default="margin", description="of duplicates, the row with the highest value here stays")
+        keep: str | None = Field(
+            default="margin", description="of duplicates, the row with the highest value here stays; null: any"
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._embedder = embedder(config.embedder)
+        if isinstance(config.embedder, str):
+            embedder(config.embedder)  # says at once where the package is missing
 
     @property
     def columns(self) -> Sequence[str]:
-        return [*self.config.on, self.config.keep, *([self.config.per] if self.config.per else [])]
+        return [*self.config.on, *filter(None, (self.config.keep, self.config.per))]
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
-        rows = table.collect().with_row_index("__order")
-        ranked = rows.sort([self.config.keep, "id"], descending=[True, False], nulls_last=True)
-        groups = ranked.partition_by(self.config.per, maintain_order=True) if self.config.per else [ranked]
-        marked = pl.concat([self._mark(group) for group in groups]) if rows.height else self._mark(ranked)
-        return _without_lone_flips(marked.sort("__order").drop("__order")).lazy()
-
-    def _mark(self, rows: pl.DataFrame) -> pl.DataFrame:
-        texts = [_texts(rows[name]) for name in self.config.on]
-        vectors = [self._embed(column) for column in texts]
-        flips = rows["flip_id"].to_list() if "flip_id" in rows.columns else [None] * rows.height
-        verdicts = greedy_cover(vectors, self.config.threshold, flips)
-        ids = rows["id"].to_list()
-        found = [self._reason(verdict, row, texts, ids) for row, verdict in enumerate(verdicts)]
-        return rows.with_columns(
-            pl.Series("reject_reason", [reason for reason, _ in found], dtype=pl.String),
-            pl.Series("reject_detail", [detail for _, detail in found], dtype=pl.String),
+        rows = table.collect()
+        alike = pl.format("{} {}", pl.col("rule").replace(MEASURES), pl.col("similarity").round(3))
+        measure = pl.when(pl.col("rule") == "exact").then(pl.lit(EXACTLY)).otherwise(alike)
+        marked = self.compared(rows, ctx).with_columns(
+            reject_reason=pl.col("rule") + "_duplicate",
+            reject_detail=pl.format("of {}, {} on {}", "duplicate_of", measure, pl.lit(", ".join(self.config.on))),
         )
+        return without_lone_partners(marked.drop("duplicate_of", "similarity", "rule")).lazy()
 
-    def _embed(self, texts: Sequence[str]) -> Vectors:
-        """Each distinct text is embedded once."""
-        distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-        return self._embedder.embed(list(distinct))[[distinct[text] for text in texts]]
+    def compared(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
+        """The rows with three more columns, null where a row is kept: `duplicate_of` (the id of the kept row),
+        `similarity` and `rule`. Works on any frame that has an `id` and the columns of the settings.
+        """
+        keep = [pl.col(self.config.keep).rank("dense", descending=True)] if self.config.keep else []
+        numbered = rows.with_row_index("__row")
+        ranked = numbered.sort([*keep, "id"], nulls_last=True)
+        apart = self.config.per is not None and not rows.is_empty()
+        groups = ranked.partition_by(self.config.per or "id", maintain_order=True) if apart else [ranked]
+        found = [self._found(group, tools) for group in groups]
+        return numbered.join(pl.concat(found), on="__row", maintain_order="left").drop("__row")
 
-    def _reason(
-        self, verdict: Duplicate | None, row: int, texts: Sequence[Sequence[str]], ids: Sequence[str]
-    ) -> tuple[str | None, str | None]:
-        if verdict is None:
-            return None, None
-        same = all(normalised(column[row]) == normalised(column[verdict.of]) for column in texts)
-        detail = f"of {ids[verdict.of]}, cosine {verdict.cosine:.3f} on {' and '.join(self.config.on)}"
-        return ("exact_duplicate" if same else "near_duplicate"), detail
-
-
-def _texts(column: pl.Series) -> list[str]:
-    """A text for each row, "" for a null; the contents of messages are joined. Raises UserError on other types."""
-    if column.dtype == pl.String:
-        return [text or "" for text in column.to_list()]
-    inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
-    if isinstance(inner, pl.Struct) and pl.Field("content", pl.String) in inner.fields:
-        return ["\n".join(message["content"] for message in messages or ()) for messages in column.to_list()]
-    raise UserError(f"dedup cannot compare the column '{column.name}': it holds neither text nor messages")
-
-
-def _without_lone_flips(rows: pl.DataFrame) -> pl.DataFrame:
-    if "flip_id" not in rows.columns:
-        return rows
-    dropped = rows.filter(pl.col("reject_reason").is_not_null())["flip_id"].drop_nulls()
-    lone = pl.col("flip_id").is_in(dropped.implode()) & pl.col("reject_reason").is_null()
-    return rows.with_columns(flip_id=pl.when(lone).then(None).otherwise(pl.col("flip_id")))
+    def _found(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
+        texts = [texts_of(rows[name]) for name in self.config.on]
+        flips = rows["flip_id"].to_list() if "flip_id" in rows.columns else [None] * rows.height
+        ids = rows["id"].to_list()
+        semantic = Semantic(texts, self.config.threshold, flips, partial(tools.embed, self.config.embedder), ids)
+        rules: dict[RuleName, Rule] = {
+            "exact": Exact(texts, flips),
+            "lexical": Lexical(texts, self.config.lexical_threshold, flips),
+            "semantic": semantic,
+        }
+        verdicts = cover(rows.height, [rule for name, rule in rules.items() if name in self.config.rules])
+        if semantic.method:
+            tools.note(f"near rows by {semantic.method}")
+        return pl.DataFrame(
+            {
+                "__row": rows["__row"],
+                "duplicate_of": [found and ids[found.of] for found in verdicts],
+                "similarity": [found and found.similarity for found in verdicts],
+                "rule": [found and found.rule for found in verdicts],
+            },
+            schema=FOUND,
+        )

@@ -29,7 +29,8 @@ BASE = {"user_info": "Keep answers short, please.", "chosen": "Boil it for ten m
     [
         ({**BASE, "query": "Another?"}, "exact_duplicate"),
         ({**BASE, "chosen": "boil it for  ten minutes and serve it HOT."}, "exact_duplicate"),
-        ({**BASE, "chosen": "Boil it for ten minutes and serve it hot!"}, "near_duplicate"),
+        ({**BASE, "chosen": "Boil it for ten minutes and serve it hot!"}, "lexical_duplicate"),
+        ({**BASE, "chosen": "Boil it for ten minutes and serve it hotly."}, "semantic_duplicate"),
         ({**BASE, "chosen": "Put it in the oven until it is brown."}, None),
         ({**BASE, "user_info": "I study chemistry in Leeds."}, None),
         ({**BASE, "subset": "priority"}, None),
@@ -40,12 +41,12 @@ def test_a_row_is_dropped_when_preference_and_chosen_are_both_alike(other: dict,
     assert reasons(table) == [None, reason]
 
 
-def test_the_dropped_row_names_the_kept_one_and_the_cosine() -> None:
+def test_the_dropped_row_names_the_kept_one() -> None:
     kept, dropped = pair(**BASE, margin=9.0), pair(**BASE, query="Another?")
     table = dedup([dropped, kept])
     assert (
         table.filter(pl.col("id") == dropped.id)["reject_detail"].item()
-        == f"of {kept.id}, cosine 1.000 on preference and chosen"
+        == f"of {kept.id}, equal but for case and white space on preference, chosen, rejected"
     )
 
 
@@ -74,7 +75,7 @@ def test_the_rows_of_a_flip_are_never_duplicates_of_each_other_and_a_lone_one_is
     twins = flip("Yes, do it.", "Yes, do it!", "f1", preference="Be kind.")
     assert reasons(dedup(twins)) == [None, None]
     rival = pair(chosen="Yes, do it.", preference="Be kind.", user_info="x", margin=9.0)
-    table = dedup([*twins, rival], threshold=0.99)
+    table = dedup([*twins, rival], rules=["exact"], on=["preference", "chosen"])
     assert reasons(table) == ["exact_duplicate", None, None]
     assert table["flip_id"].to_list() == ["f1", None, None]
 
@@ -103,5 +104,7 @@ def test_equal_rows_are_duplicates_where_one_of_the_columns_is_empty() -> None:
 
 @pytest.mark.parametrize("column", ["margin", "prompt_versions"])
 def test_a_column_without_text_is_refused_by_name(column: str) -> None:
-    with pytest.raises(UserError, match=f"the column '{column}': it holds neither text nor messages"):
+    with pytest.raises(
+        UserError, match=f"the column .{column}. cannot be compared: it holds neither text nor messages"
+    ):
         dedup([pair()], on=[column])

@@ -171,7 +171,7 @@ def test_a_base_url_that_cannot_be_or_holds_a_secret_is_refused(url: str) -> Non
 
 def test_a_server_in_the_environment_is_held_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://h:1/v1/")
-    assert OpenAITeacher(OpenAITeacher.Config(model="m")).base_url == "http://h:1/v1"
+    assert OpenAITeacher(OpenAITeacher.Config(model="m")).connection.base_url == "http://h:1/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", "http://me:secret@h/v1")
     with pytest.raises(UserError, match="OPENAI_BASE_URL: must hold no key or password") as caught:
         OpenAITeacher(OpenAITeacher.Config(model="m"))

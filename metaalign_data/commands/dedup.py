@@ -1,0 +1,140 @@
+"""dedup: the stage of this name, on any file."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import polars as pl
+from pydantic import ValidationError
+from rich.table import Table
+
+from metaalign_data.chat import ChatRequest, Completion
+from metaalign_data.commands.catalog import wide_console
+from metaalign_data.duplicates import RuleName
+from metaalign_data.embed import EmbedderName, EmbeddingServer, Vectors
+from metaalign_data.engine.embedding import Embedding, Switchboard, unrecorded
+from metaalign_data.errors import UserError, did_you_mean
+from metaalign_data.stages.dedup import Dedup
+
+RULES: tuple[RuleName, ...] = ("exact", "lexical", "semantic")
+
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".parquet": pl.read_parquet,
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".csv": lambda path: pl.read_csv(path, infer_schema_length=None),
+}
+WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+    ".parquet": lambda frame, path: frame.write_parquet(path),
+    ".jsonl": lambda frame, path: frame.write_ndjson(path),
+    ".csv": lambda frame, path: frame.write_csv(path),
+}
+
+
+class _Tools:
+    """What the stage takes of a Context, outside a run. Notes go to stderr."""
+
+    def __init__(self, vectors: str | None) -> None:
+        self._embedding = Embedding(Path(vectors) if vectors else None, _ask)
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
+        return self._embedding.embed(embedder, texts)
+
+    def note(self, sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
+
+def dedup(args: argparse.Namespace) -> int:
+    source = Path(args.file)
+    out = Path(args.out) if args.out else source.with_suffix(f".kept{source.suffix}")
+    rejects = Path(args.rejects) if args.rejects else source.with_suffix(f".rejects{source.suffix}")
+    for path in (source, out, rejects):
+        if path.suffix not in READERS:
+            raise UserError("is no .parquet, .jsonl or .csv file", where=str(path))
+    for path in (out, rejects):
+        if path.exists():
+            raise UserError("is there already", where=str(path), fix="name another file or remove it")
+    rows = _read(source, [*args.on, *filter(None, (args.keep, args.per, args.id))])
+    found = Dedup(_config(args)).compared(_named(rows, args.id), _Tools(args.vectors))
+    verdicts = found.select("duplicate_of", "similarity", "rule")
+    kept = verdicts["rule"].is_null()
+    _write(rows.filter(kept), out)
+    _write(rows.hstack(verdicts).filter(~kept), rejects)
+    _tell(args, verdicts["rule"], out, rejects)
+    return 0
+
+
+def _tell(args: argparse.Namespace, rule: pl.Series, out: Path, rejects: Path) -> None:
+    told: dict[str, int] = {"rows": len(rule), "kept": rule.null_count()}
+    told |= {name: int((rule == name).sum()) for name in RULES}
+    if args.json:
+        print(json.dumps(told | {"out": str(out), "rejects": str(rejects)}))
+        return
+    table = Table(*told)
+    table.add_row(*(f"{count:,}" for count in told.values()))
+    wide_console().print(table)
+    print(f"kept rows    {out}\ndropped rows {rejects}")
+
+
+def _config(args: argparse.Namespace) -> Dedup.Config:
+    """Raises UserError on a value that the stage refuses."""
+    given = {
+        "rules": args.rules and args.rules.split(","),
+        "threshold": args.threshold,
+        "lexical_threshold": args.lexical_threshold,
+        "embedder": args.embedder,
+    }
+    if args.base_url:
+        if not args.embedder:
+            raise UserError("--base-url needs a model", fix="name it with --embedder")
+        given["embedder"] = {"model": args.embedder, "base_url": args.base_url}
+    settings = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Dedup.Config(on=tuple(args.on), keep=args.keep, per=args.per, **settings)
+    except ValidationError as e:
+        wrong = e.errors()[0]
+        raise UserError(wrong["msg"], where="--" + str(wrong["loc"][0]).replace("_", "-")) from e
+
+
+def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    try:
+        rows = READERS[path.suffix](path)
+    except FileNotFoundError as e:
+        raise UserError("there is no such file", where=str(path)) from e
+    except (pl.exceptions.PolarsError, OSError) as e:
+        raise UserError(f"cannot be read: {str(e).splitlines()[0]}", where=str(path)) from e
+    for column in columns:
+        if column not in rows.columns:
+            raise UserError(f"has no column '{column}'{did_you_mean(column, rows.columns)}", where=str(path))
+    return rows
+
+
+def _named(rows: pl.DataFrame, column: str | None) -> pl.DataFrame:
+    """The rows with an `id` of text: this column's values, or numbers of equal width, which sort as text too."""
+    if column is None:
+        width = len(str(rows.height))
+        return rows.with_columns(id=pl.int_range(1, rows.height + 1).cast(pl.String).str.zfill(width))
+    named = rows.with_columns(id=pl.col(column).cast(pl.String))
+    if named["id"].n_unique() < rows.height or named["id"].null_count():
+        raise UserError(f"the column '{column}' does not name the rows: values are missing or repeat")
+    return named
+
+
+def _write(rows: pl.DataFrame, path: Path) -> None:
+    try:
+        WRITERS[path.suffix](rows, path)
+    except (pl.exceptions.PolarsError, OSError) as e:
+        raise UserError(f"cannot be written: {str(e).splitlines()[0]}", where=str(path)) from e
+
+
+def _ask(server: EmbeddingServer, requests: Sequence[ChatRequest]) -> Sequence[Completion]:
+    async def answers() -> Sequence[Completion]:
+        board = Switchboard(unrecorded)
+        try:
+            return await asyncio.to_thread(board.ask, server, requests)
+        finally:
+            await board.aclose()
+
+    return asyncio.run(answers())

@@ -1,0 +1,71 @@
+"""Texts whose embeddings are near."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from metaalign_data.duplicates.cover import Found
+from metaalign_data.embed import Vectors, check_unit
+from metaalign_data.neighbours import Cover
+
+IN_MEMORY_BYTES = 2**30
+"""Vectors that take more lie in a temporary file, which the system brings into memory as far as there is room."""
+
+Embed = Callable[[Sequence[str]], Vectors]
+
+
+class Semantic:
+    """Rows whose embeddings have a cosine of at least `threshold`, in every column.
+
+    Only rows that are prepared are embedded, each distinct text of theirs once. `columns` and `apart` as in Exact,
+    `ids` name the rows in errors: UserError for a vector that is not finite or not of length 1.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[Sequence[str]],
+        threshold: float,
+        apart: Sequence[str | None],
+        embed: Embed,
+        ids: Sequence[str],
+    ) -> None:
+        self._columns, self._threshold, self._apart, self._embed, self._ids = columns, threshold, apart, embed, ids
+        self._cover: Cover | None = None
+
+    @property
+    def method(self) -> str:
+        """How near rows were looked for, in words for people; "" where none were."""
+        return self._cover.method if self._cover else ""
+
+    def prepare(self, rows: Sequence[int]) -> None:
+        if not rows:
+            return
+        vectors = [self._embedded([column[row] for row in rows]) for column in self._columns]
+        for column in vectors:
+            check_unit(column, [self._ids[row] for row in rows])
+        if self._cover is None:
+            self._cover = Cover([_room(len(self._ids), v.shape[1]) for v in vectors], self._threshold, self._apart)
+        places = np.array(rows)
+        for room, column in zip(self._cover.columns, vectors, strict=True):
+            room[places] = column
+        self._cover.look(places)
+
+    def find(self, row: int) -> Found | None:
+        duplicate = self._cover.find(row) if self._cover else None
+        return Found(duplicate.of, duplicate.cosine, "semantic") if duplicate else None
+
+    def keep(self, row: int) -> None:
+        if self._cover:
+            self._cover.keep(row)
+
+    def _embedded(self, texts: Sequence[str]) -> Vectors:
+        distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+        return self._embed(list(distinct))[[distinct[text] for text in texts]]
+
+
+def _room(rows: int, dimensions: int) -> Vectors:
+    if rows * dimensions * 4 <= IN_MEMORY_BYTES:
+        return np.empty((rows, dimensions), dtype=np.float32)
+    with tempfile.TemporaryFile() as file:  # the map outlives the open file, and the file goes with the map
+        return np.memmap(file, dtype=np.float32, mode="w+", shape=(rows, dimensions))

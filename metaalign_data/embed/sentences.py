@@ -1,0 +1,71 @@
+"""Embeddings by a sentence-transformers model."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from metaalign_data.embed.vectors import Vectors
+from metaalign_data.errors import UserError
+from metaalign_data.records import digest
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+
+class SentenceModel:
+    """A sentence-transformers model, loaded when it is first used. It reads no further than its maximum length.
+
+    Where the processor multiplies bfloat16 natively, the layers do so: nearly twice as fast, with cosines to the
+    float32 vectors above 0.9999. The library sorts texts by length, so that a batch holds little padding: many texts at
+    once are faster than a few at a time.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def identity(self) -> str:
+        """All that shapes the vectors: name or path, the state of the files there, and how it multiplies."""
+        files = (
+            sorted(path for path in Path(self.name).rglob("*") if path.is_file()) if Path(self.name).is_dir() else []
+        )
+        state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
+        return f"sentence-transformers {self.name} {digest(*state)} {self._precision}"
+
+    @cached_property
+    def _model(self) -> "SentenceTransformer":
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            return SentenceTransformer(self.name, trust_remote_code=False)
+        except (OSError, ValueError) as e:  # no such model, no network, or one that would run code of its own
+            raise UserError(f"the embedding model '{self.name}' cannot be loaded: {e}") from e
+
+    @cached_property
+    def _precision(self) -> str:
+        import torch
+
+        if torch.cuda.is_available():
+            return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        native = [getattr(torch.cpu, f"_is_{unit}_supported", bool)() for unit in ("avx512_bf16", "amx_tile")]
+        return "bfloat16" if any(native) else "float32"
+
+    def _multiplying(self) -> AbstractContextManager[Any]:
+        import torch
+
+        if self._precision == "float32":
+            return nullcontext()
+        return torch.autocast(self._model.device.type, dtype=torch.bfloat16)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.zeros((0, 1), dtype=np.float32)
+        model = self._model
+        with self._multiplying():
+            encoded = model.encode(list(texts), convert_to_tensor=True, show_progress_bar=False)
+        vectors = encoded.float().cpu().numpy()
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
