@@ -6,9 +6,9 @@ and whatever they cost, each dropped row is near the kept row that it names, and
 dropped never reaches a costly one.
 """
 
-from metaalign_data.duplicates.cover import Found, Rule, RuleName, cover
 from metaalign_data.duplicates.exact import Exact
+from metaalign_data.duplicates.greedy import CheapRule, Found, Rule, RuleName, cover
 from metaalign_data.duplicates.lexical import Lexical
 from metaalign_data.duplicates.semantic import Semantic
 
-__all__ = ["Exact", "Found", "Lexical", "Rule", "RuleName", "Semantic", "cover"]
+__all__ = ["CheapRule", "Exact", "Found", "Lexical", "Rule", "RuleName", "Semantic", "cover"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metaalign_data.duplicates.cover import Found
+from metaalign_data.duplicates.greedy import Found
 from metaalign_data.embed import normalised
 from metaalign_data.records import digest
 
@@ -27,6 +27,10 @@ class Exact:
         if of is None or (self._apart[row] is not None and self._apart[row] == self._apart[of]):
             return None
         return Found(of, 1.0, "exact")
+
+    def repeats(self, rows: Sequence[int]) -> set[int]:
+        firsts: dict[str, int] = {}
+        return {row for row in rows if firsts.setdefault(self._keys[row], row) != row}
 
     def keep(self, row: int) -> None:
         self._first.setdefault(self._keys[row], row)

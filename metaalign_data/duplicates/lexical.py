@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from rensa import RMinHash, RMinHashLSH
 
-from metaalign_data.duplicates.cover import Found
+from metaalign_data.duplicates.greedy import Found
 
 SHINGLE = 3
 """Words in a sequence."""
@@ -54,7 +54,7 @@ class Lexical:
         self._searched = max(columns, key=lambda column: len(set(column)))
         # Candidates are alike in the column that was searched: the others tell soonest that they are not near.
         self._counted = [*(column for column in columns if column is not self._searched), self._searched]
-        self._index = RMinHashLSH(threshold, _PERMUTATIONS, bands_for(threshold))
+        self._index = self._new_index()
         self._hashes: dict[int, RMinHash] = {}
         self._shingles = lru_cache(maxsize=1 << 15)(shingles)
 
@@ -69,13 +69,31 @@ class Lexical:
         """The nearest; of equally near ones the first."""
         if row not in self._hashes:
             return None
-        near = [(-self._similarity(row, of), of) for of in sorted(self._index.query(self._hashes[row]))]
-        similarity, of = min(near, default=(0.0, 0))
-        return Found(of, -similarity, "lexical") if -similarity >= self._threshold else None
+        similarity, of = self._nearest(row, self._index)
+        return Found(of, similarity, "lexical") if similarity >= self._threshold else None
+
+    def repeats(self, rows: Sequence[int]) -> set[int]:
+        seen, found = self._new_index(), set()
+        for row in rows:
+            if row in self._hashes:
+                if self._nearest(row, seen)[0] >= self._threshold:
+                    found.add(row)
+                else:
+                    seen.insert(row, self._hashes[row])
+        return found
 
     def keep(self, row: int) -> None:
         if row in self._hashes:
             self._index.insert(row, self._hashes[row])
+
+    def _new_index(self) -> RMinHashLSH:
+        return RMinHashLSH(self._threshold, _PERMUTATIONS, bands_for(self._threshold))
+
+    def _nearest(self, row: int, index: RMinHashLSH) -> tuple[float, int]:
+        """The similarity of the nearest row in the index, 0 for none, and its number; the first of equals."""
+        near = [(-self._similarity(row, of), of) for of in index.query(self._hashes[row])]
+        similarity, of = min(near, default=(0.0, 0))
+        return -similarity, of
 
     def _similarity(self, row: int, of: int) -> float:
         if self._apart[row] is not None and self._apart[row] == self._apart[of]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from metaalign_data.duplicates.cover import Found
+from metaalign_data.duplicates.greedy import Found
 from metaalign_data.embed import Vectors, check_unit
 from metaalign_data.neighbours import Cover
 
@@ -32,6 +32,7 @@ class Semantic:
     ) -> None:
         self._columns, self._threshold, self._apart, self._embed, self._ids = columns, threshold, apart, embed, ids
         self._cover: Cover | None = None
+        self._embedded: set[int] = set()
 
     @property
     def method(self) -> str:
@@ -41,15 +42,11 @@ class Semantic:
     def prepare(self, rows: Sequence[int]) -> None:
         if not rows:
             return
-        vectors = [self._embedded([column[row] for row in rows]) for column in self._columns]
-        for column in vectors:
-            check_unit(column, [self._ids[row] for row in rows])
-        if self._cover is None:
-            self._cover = Cover([_room(len(self._ids), v.shape[1]) for v in vectors], self._threshold, self._apart)
-        places = np.array(rows)
-        for room, column in zip(self._cover.columns, vectors, strict=True):
-            room[places] = column
-        self._cover.look(places)
+        if new := [row for row in rows if row not in self._embedded]:
+            self._embed_rows(new)
+        self._embedded = set(rows)
+        if self._cover:
+            self._cover.look(np.array(rows))
 
     def find(self, row: int) -> Found | None:
         duplicate = self._cover.find(row) if self._cover else None
@@ -59,7 +56,16 @@ class Semantic:
         if self._cover:
             self._cover.keep(row)
 
-    def _embedded(self, texts: Sequence[str]) -> Vectors:
+    def _embed_rows(self, rows: Sequence[int]) -> None:
+        vectors = [self._vectors([column[row] for row in rows]) for column in self._columns]
+        for column in vectors:
+            check_unit(column, [self._ids[row] for row in rows])
+        if self._cover is None:
+            self._cover = Cover([_room(len(self._ids), v.shape[1]) for v in vectors], self._threshold, self._apart)
+        for room, column in zip(self._cover.columns, vectors, strict=True):
+            room[rows] = column
+
+    def _vectors(self, texts: Sequence[str]) -> Vectors:
         distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         return self._embed(list(distinct))[[distinct[text] for text in texts]]
 

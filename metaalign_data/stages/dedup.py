@@ -7,7 +7,7 @@ from typing import Protocol
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from metaalign_data.duplicates import Exact, Lexical, Rule, RuleName, Semantic, cover
+from metaalign_data.duplicates import CheapRule, Exact, Lexical, RuleName, Semantic, cover
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.stage import Context
 from metaalign_data.stages.columns import texts as texts_of
@@ -32,8 +32,8 @@ class Dedup:
     exact: equal but for case and white space; lexical: three-word sequences shared; semantic: cosine of embeddings.
     Rows are taken by `keep`, highest first, ties by id, whatever order they come in: no two kept rows are near each
     other, and each dropped row is near the one that it names. The rows of one flip are never compared, but a row that
-    is in the table twice stays once; what loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate", "lexical_duplicate" and
-    "semantic_duplicate".
+    is in the table twice stays once; what loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate",
+    "lexical_duplicate" and "semantic_duplicate".
     """
 
     class Config(BaseModel):
@@ -94,13 +94,13 @@ class Dedup:
         texts = [texts_of(rows[name]) for name in self.config.on]
         flips = rows["flip_id"].to_list() if "flip_id" in rows.columns else [None] * rows.height
         ids = rows["id"].to_list()
-        semantic = Semantic(texts, self.config.threshold, flips, partial(tools.embed, self.config.embedder), ids)
-        rules: dict[RuleName, Rule] = {
+        cheap: dict[RuleName, CheapRule] = {
             "exact": Exact(texts, flips),
             "lexical": Lexical(texts, self.config.lexical_threshold, flips),
-            "semantic": semantic,
         }
-        verdicts = cover(rows.height, [rule for name, rule in rules.items() if name in self.config.rules])
+        semantic = Semantic(texts, self.config.threshold, flips, partial(tools.embed, self.config.embedder), ids)
+        used = [rule for name, rule in cheap.items() if name in self.config.rules]
+        verdicts = cover(rows.height, used, semantic if "semantic" in self.config.rules else None)
         if semantic.method:
             tools.note(f"near rows by {semantic.method}")
         return pl.DataFrame(
