@@ -141,7 +141,7 @@ class Context(Protocol):
     def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
         """Unit vectors of the texts, for table stages. Those of a model are kept: asked again, they cost nothing.
 
-        Raises UserError, and TeacherError and BudgetReached where a server is asked.
+        Raises UserError, and TeacherUnusable and BudgetReached where a server is asked.
         """
         ...
 

@@ -8,7 +8,7 @@ from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.embed import HASHED_NGRAMS, Embedder, EmbedderName, Vectors, embedder
 from metaalign_data.embed.server import Ask, EmbeddingClient, EmbeddingServer, ServedModel
 from metaalign_data.embed.store import VectorStore
-from metaalign_data.errors import UserError
+from metaalign_data.errors import TeacherError, TeacherUnusable, UserError
 from metaalign_data.teacher.base import Client, Teacher
 from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
@@ -29,7 +29,7 @@ class Embedding:
         self._ask = ask
 
     def embed(self, name: EmbedderName, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of the texts. Raises UserError, and TeacherError and BudgetReached where a server is asked."""
+        """Unit vectors of the texts. Raises UserError, and TeacherUnusable and BudgetReached where a server is asked."""
         made = self._embedder(name)
         if self._store is None or name == HASHED_NGRAMS:  # hashing is as fast as reading
             return made.embed(texts)
@@ -51,7 +51,10 @@ class Switchboard:
         self._asked: dict[EmbeddingServer, tuple[EmbeddingClient, Teacher]] = {}
 
     def ask(self, server: EmbeddingServer, requests: Sequence[ChatRequest]) -> Sequence[Completion]:
-        """Answers in the order of the requests. Not to be called in the loop's own thread: it blocks."""
+        """Answers in the order of the requests. Not to be called in the loop's own thread: it blocks.
+
+        Raises BudgetReached, and TeacherUnusable when one of them has no answer.
+        """
         return asyncio.run_coroutine_threadsafe(self._all(server, requests), self._loop).result()
 
     async def _all(self, server: EmbeddingServer, requests: Sequence[ChatRequest]) -> list[Completion]:
@@ -61,6 +64,8 @@ class Switchboard:
         teacher = self._asked[server][1]
         answers = await asyncio.gather(*(teacher.complete(request) for request in requests), return_exceptions=True)
         for answer in answers:
+            if isinstance(answer, TeacherError):  # there is no single row that could fail in its stead
+                raise TeacherUnusable(f"embedding with {server.model}: {answer}") from answer
             if isinstance(answer, BaseException):
                 raise answer
         return [answer for answer in answers if isinstance(answer, Completion)]

@@ -18,6 +18,7 @@ class EmbeddingEndpoint:
         self.refusals: list[int] = []
         self.altered: Any = lambda rows: rows
         self.keys: set[str] = set()
+        self.models = ["small-embedder"]
         self.port = 0
 
     @property
@@ -47,7 +48,7 @@ def embedding_server() -> Iterator[EmbeddingEndpoint]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._send(200, {"data": [{"id": "small-embedder"}]})
+            self._send(200, {"data": [{"id": model} for model in endpoint.models]})
 
         def do_POST(self) -> None:
             endpoint.keys.add(self.headers.get("Authorization", ""))
