@@ -9,6 +9,17 @@ import polars as pl
 from commands import metaalign_data
 from mock_openai import MockOpenAI, mock_openai
 
+BY_LOT = [
+    part
+    for setting in (
+        "stages.check_preferences.implicitness=false",
+        "stages.check_preferences.recoverability=false",
+        "stages.judge.votes=2",
+        "stages.pair.min_margin=0",
+    )
+    for part in ("--set", setting)
+]
+"""Settings under which a judge and a reader who draw their verdicts by lot let some pairs through."""
 KEY = "sk-test-0123456789abcdefghijklmnop"
 
 
@@ -16,7 +27,9 @@ def run_against(server: MockOpenAI, cwd: Path, *args: str) -> tuple[int, str, di
     """Exit code, output and manifest of recipes/own-server.yaml on the bundled queries."""
     done = metaalign_data(
         *("run", "own-server", "--out", "run", "--limit", "30"),
-        *("--set", "queries={source: bundled}", "--set", "teacher.model=mock-model", *args),
+        *("--set", "queries={source: bundled}", "--set", "teacher.model=mock-model"),
+        *BY_LOT,
+        *args,
         cwd=cwd,
         env={"METAALIGN_BASE_URL": server.base_url, "METAALIGN_API_KEY": KEY},
     )
