@@ -4,9 +4,9 @@
 
 Without --model the model is made on the spot with random weights: a BERT of 6 layers and 384 dimensions, the shape of
 all-MiniLM-L6-v2. `unsorted` gives encode the texts 32 at a time as they come, as a stage that embeds row by row would;
-`encode` gives it all of them, in its own defaults; `ours` is metaalign_data.embed; `kept` reads its vectors back from the
-file that a run keeps. The best of 3, in turn, by the clock and by CPU time, for a machine that others use as well. The
-cosine is the least of a text's vector to the one of `encode`.
+`encode` gives it all of them, in its own defaults; `ours` is metaalign_data.embed; `kept` reads its vectors back from
+the file that a run keeps. The best of 3, in turn, by the clock and by CPU time, for a machine that others use as well.
+The cosine is the least of a text's vector to the one of `encode`.
 
 Writes results/bench_embed.json. The bar: at least 1.6 times `encode`, where the processor multiplies bfloat16.
 """
