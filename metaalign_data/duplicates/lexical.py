@@ -52,9 +52,11 @@ class Lexical:
     def __init__(self, columns: Sequence[Sequence[str]], threshold: float, apart: Sequence[str | None]) -> None:
         self._columns, self._threshold, self._apart = columns, threshold, apart
         self._searched = max(columns, key=lambda column: len(set(column)))
+        # Candidates are alike in the column that was searched: the others tell soonest that they are not near.
+        self._counted = [*(column for column in columns if column is not self._searched), self._searched]
         self._index = self._new_index()
         self._hashes: dict[int, RMinHash] = {}
-        self._shingles = lru_cache(maxsize=4096)(shingles)
+        self._shingles = lru_cache(maxsize=1 << 15)(shingles)
 
     def prepare(self, rows: Sequence[int]) -> None:
         self._hashes = {}
@@ -96,4 +98,9 @@ class Lexical:
     def _similarity(self, row: int, of: int) -> float:
         if self._apart[row] is not None and self._apart[row] == self._apart[of]:
             return 0.0
-        return min(jaccard(self._shingles(column[row]), self._shingles(column[of])) for column in self._columns)
+        least = 1.0
+        for column in self._counted:
+            least = min(least, jaccard(self._shingles(column[row]), self._shingles(column[of])))
+            if least < self._threshold:
+                break
+        return least

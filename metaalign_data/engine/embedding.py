@@ -29,7 +29,7 @@ class Embedding:
         self._ask = ask
 
     def embed(self, name: EmbedderName, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of the texts. Raises UserError; TeacherUnusable and BudgetReached where a server is asked."""
+        """Unit vectors of the texts. Raises UserError; TeacherUnusable, BudgetReached where a server is asked."""
         made = self._embedder(name)
         if self._store is None or name == HASHED_NGRAMS:  # hashing is as fast as reading
             return made.embed(texts)

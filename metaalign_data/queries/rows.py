@@ -121,7 +121,10 @@ def _query(values: Mapping[str, Any], settings: QuerySettings, source: str) -> Q
     if settings.chosen and not any(key == "text" for key, _ in columns):
         parts = [before(values[settings.chosen], settings.chosen)]
     else:
-        parts = [part_of(name, last(values[name], name, "user")) for name in settings.text]
+        given = {
+            name: last(values[name], name, "user") if settings.answered else values[name] for name in settings.text
+        }
+        parts = [part_of(name, value) for name, value in given.items()]
     text = "\n\n".join(part for part in parts if part)
     if not text:
         raise Unusable("empty_text", f"{' and '.join(settings.text)} without text")

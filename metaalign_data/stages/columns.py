@@ -19,10 +19,10 @@ def texts(column: pl.Series) -> list[str]:
 
 
 def without_lone_partners(rows: pl.DataFrame) -> pl.DataFrame:
-    """A row whose partner is rejected (`reject_reason`) is half of no flip or twin any more: its id of it is null."""
+    """A row whose partner is not there, or rejected (`reject_reason`), is half of no flip or twin: the id is null."""
+    kept = pl.col("reject_reason").is_null()
     for partner in PARTNERS:
         if partner in rows.columns:
-            rejected = rows.filter(pl.col("reject_reason").is_not_null())[partner].drop_nulls()
-            lone = pl.col(partner).is_in(rejected.implode()) & pl.col("reject_reason").is_null()
+            lone = kept & (kept.sum().over(partner) < 2)
             rows = rows.with_columns(pl.when(lone).then(None).otherwise(pl.col(partner)).alias(partner))
     return rows

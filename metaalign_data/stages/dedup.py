@@ -31,9 +31,9 @@ class Dedup:
 
     exact: equal but for case and white space; lexical: three-word sequences shared; semantic: cosine of embeddings.
     Rows are taken by `keep`, highest first, ties by id, whatever order they come in: no two kept rows are near each
-    other, and each dropped row is near the one that it names. The rows of one flip are never compared; what
-    loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate", "lexical_duplicate" and
-    "semantic_duplicate".
+    other, and each dropped row is near the one that it names. The rows of one flip are never compared, but a row that
+    is in the table twice stays once; what loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate",
+    "lexical_duplicate" and "semantic_duplicate".
     """
 
     class Config(BaseModel):
@@ -82,10 +82,12 @@ class Dedup:
         """
         keep = [pl.col(self.config.keep).rank("dense", descending=True)] if self.config.keep else []
         numbered = rows.with_row_index("__row")
-        ranked = numbered.sort([*keep, "id"], nulls_last=True)
+        again = numbered.filter(~pl.col("id").is_first_distinct())
+        ranked = numbered.filter(pl.col("id").is_first_distinct()).sort([*keep, "id"], nulls_last=True)
         apart = self.config.per is not None and not rows.is_empty()
         groups = ranked.partition_by(self.config.per or "id", maintain_order=True) if apart else [ranked]
         found = [self._found(group, tools) for group in groups]
+        found.append(_of_themselves(again))
         return numbered.join(pl.concat(found), on="__row", maintain_order="left").drop("__row")
 
     def _found(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
@@ -110,3 +112,9 @@ class Dedup:
             },
             schema=FOUND,
         )
+
+
+def _of_themselves(again: pl.DataFrame) -> pl.DataFrame:
+    """Rows that are in the table already, id and all: a run that goes round its queries may make one twice."""
+    told = again.select("__row", duplicate_of="id", similarity=pl.lit(1.0), rule=pl.lit("exact"))
+    return told.cast(FOUND)  # type: ignore[arg-type]

@@ -102,3 +102,18 @@ def test_every_make_target_that_it_names_is_there() -> None:
 def test_every_file_that_it_links_is_there() -> None:
     for link in re.findall(r"\]\(((?!https?://)[^)]+)\)", README):
         assert (CHECKOUT / link).exists(), link
+
+
+def test_the_rows_of_every_subset_that_the_docs_show_are_rows_of_the_quickstart(folder: Path) -> None:
+    rows = pl.read_parquet(folder / "runs/quickstart/dataset/pairs/*.parquet")
+    sections = (CHECKOUT / "docs/rows.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    assert [section.splitlines()[0] for section in sections] == ["priority", "helpful", "consensus", "diverse_opinion"]
+    for section in sections:
+        shown = dict(re.findall(r"^\| \*\*(.*?)\*\* \| (.*?) \|$", section, re.M))
+        row = rows.filter(pl.col("id") == shown["id"].strip("`")).row(0, named=True)
+        assert section.startswith(row["subset"])
+        assert (row["system_info"], row["query"]) == (shown["System Info"], shown["Query"])
+        assert shown["User Info"] == (row["user_info"] or "–")
+        for side in ("chosen", "rejected"):
+            text = " ".join(row[side][0]["content"].split())
+            assert text.startswith(shown[side.capitalize()].removesuffix(" […]"))

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
+from commands import metaalign_data
+from metaalign_data.api import run
 from metaalign_data.queries import check_source
 from metaalign_data.recipe import Recipe
 from metaalign_data.resources import bundled
@@ -53,7 +56,7 @@ def test_the_full_recipe_writes_out_the_defaults_but_for_what_makes_its_scale() 
     full = Recipe.load("metaalign")
     bare = {"name": "metaalign", "teacher": {"model": "gpt-4o-mini", "price": {"input": 0.15, "output": 0.6}}}
     bare |= {"judge": {}, "budget": {"usd": 25}, "queries": {"source": "bundled"}}
-    bare |= {"preferences": {"per_query": 12, "variants": 20}, "dataset": {"target": 38900}}
+    bare |= {"preferences": {"per_query": 12, "variants": 26}, "dataset": {"target": 38900}}
     assert Recipe.from_dict(bare).dump() == full.dump()
     text = (bundled("recipes") / "metaalign.yaml").read_text(encoding="utf-8")
     top = yaml.safe_load(full.dump())
@@ -65,3 +68,21 @@ def test_the_key_of_no_recipe_is_expanded_into_its_dump() -> None:
     dump = Recipe.load("own-server").dump()
     assert "${METAALIGN_BASE_URL}" in dump
     assert "127.0.0.1" not in dump
+
+
+@pytest.mark.parametrize("name", ["own-preferences", "own-responses", "own-pairs", "safety"])
+def test_a_recipe_that_starts_from_something_else_runs_as_it_is(name: str, tmp_path: Path) -> None:
+    result = run(Recipe.load(name), out=tmp_path / "run", limit=9)
+    assert result.state == "done", result.verdict
+    assert result.pairs().height >= 6
+
+
+def test_harmful_queries_are_counted_on_the_card_and_can_be_left_out(tmp_path: Path) -> None:
+    for args, harmful in (((), True), (("--no-harmful",), False)):
+        done = metaalign_data("run", "safety", "--limit", "6", "--out", "run", *args, cwd=tmp_path)
+        assert done.code == 0, done
+        rows = pl.read_parquet(tmp_path / "run/dataset/pairs/*.parquet")
+        assert rows["harmful"].any() == harmful
+        card = (tmp_path / "run/dataset/README.md").read_text(encoding="utf-8")
+        assert f"| rows with a harmful query | {rows['harmful'].sum()} |" in card
+    assert rows.filter("harmful").is_empty()

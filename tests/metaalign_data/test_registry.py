@@ -47,10 +47,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+NEEDED = {"decontaminate": {"against": ["benchmark.jsonl"]}}
+"""Settings without a default."""
+
+
 @pytest.mark.parametrize("name", BUILT_IN["stage"])
 def test_every_built_in_stage_is_a_stage_with_a_config(name: str) -> None:
     cls = stage_class(name)
-    stage = make_stage(cls, {})
+    stage = make_stage(cls, NEEDED.get(name, {}))
     assert isinstance(stage, RowStage) != isinstance(stage, TableStage)
     assert (stage_types(cls) is None) == isinstance(stage, TableStage)
     assert config_of(cls).model_config["extra"] == "forbid"

@@ -8,7 +8,7 @@ from metaalign_data.records import Preference, Query, Scenario, Side, digest
 from metaalign_data.stages.sampling.wishes import Aim, Contrast
 
 VALUES = "values"
-WORDINGS = 200
+WORDINGS = 500
 """In how many ways a provider asks for the consensus, and for the background."""
 
 

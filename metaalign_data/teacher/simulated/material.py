@@ -10,6 +10,8 @@ from metaalign_data.teacher.simulated.meaning import meaning_of
 _MAX_QUESTIONS = 5
 _COUNT = re.compile(r"\d{1,2}")
 
+_MANNER = "manner"  # what prompts/write_writing_sample.md is about
+
 
 def answer(asked: Asked, rng: Random) -> dict[str, object] | None:
     """The answer as the prompt's model in answers.py has it; None for a prompt that asks for a response."""
@@ -40,6 +42,8 @@ def _told(asked: Asked, rng: Random) -> dict[str, object]:
         return {"text": people.explicit_preference(given.get("speaker", "user"), meaning, style, rng)}
     if asked.names("turns"):
         return dialogues.telling_dialogue(meaning, style, rng)
+    if _MANNER in asked.frame and len(meaning.values) == 1:
+        return {"text": people.writing_sample(meaning.values[0], rng)}
     return {"text": people.background(meaning, style, rng)}
 
 

@@ -7,7 +7,7 @@ from metaalign_data.teacher.simulated.meaning import Meaning
 from metaalign_data.teacher.simulated.phrases import capitalised, decapitalised, fill
 from metaalign_data.teacher.simulated.read import MOTTO, read_wishes
 from metaalign_data.teacher.simulated.stances import Texts
-from metaalign_data.teacher.simulated.world import world
+from metaalign_data.teacher.simulated.world import Value, world
 
 _BARE = re.compile(r"\b(?:short|terse|curt|blunt|plain|command|one sentence|few words)\b", re.IGNORECASE)
 _WITH_REASON = re.compile(r"\b(?:reasons?|because|why|story|anecdote|long|background)\b", re.IGNORECASE)
@@ -63,6 +63,14 @@ def hints(meaning: Meaning, slots: dict[str, str], rng: Random) -> list[str]:
         return [fill(rng.choice(value.implicit), rng, slots) for value in meaning.values]
     (value,) = meaning.values
     return [fill(text, rng, slots) for text in rng.sample(value.implicit, rng.choice((1, 2)))]
+
+
+def writing_sample(value: Value, rng: Random) -> str:
+    """A message on an everyday matter whose manner lets the preference be inferred.
+
+    A value that no manner of writing shows is implied by a background.
+    """
+    return fill(rng.choice(value.writing or value.implicit), rng, person(rng))
 
 
 def persona(told: Texts, rng: Random) -> str:

@@ -79,6 +79,7 @@ class Value(BaseModel):
     explicit: Texts = Field(min_length=1)
     cues: Texts = Field(min_length=1)
     implicit: Texts = Field(min_length=4)
+    writing: Texts = ()
     signs: Texts = ()
     show: Show
     marks: Texts = ()
@@ -202,19 +203,14 @@ class World(BaseModel):
 
     @cached_property
     def implied(self) -> Lexicon[Want]:
-        """Signs by which a background implies a wish, or a side of an outlook."""
+        """Signs by which a background, or a manner of writing, implies a wish, or a side of an outlook."""
         values = [
             (sign, Want(d.name, v.name))
             for d in self.dimensions
             for v in d.values
-            for sign in (*v.signs, *(part for text in v.implicit for part in telling_parts(text, _MIN_FIXED_WORDS)))
+            for sign in (*v.signs, *_telling((*v.implicit, *v.writing)))
         ]
-        views = [
-            (part, want)
-            for want, told in self.backgrounds.items()
-            for text in told
-            for part in telling_parts(text, _MIN_FIXED_WORDS)
-        ]
+        views = [(part, want) for want, told in self.backgrounds.items() for part in _telling(told)]
         return Lexicon([*values, *views])
 
     @cached_property
@@ -267,6 +263,10 @@ N = TypeVar("N")
 
 def _numbered(name: str, entries: Iterable[N]) -> Iterator[tuple[str, N]]:
     return ((f"{name}/{i}", entry) for i, entry in enumerate(entries))
+
+
+def _telling(templates: Texts) -> list[str]:
+    return [part for template in templates for part in telling_parts(template, _MIN_FIXED_WORDS)]
 
 
 def _files() -> list[Path]:

@@ -94,7 +94,10 @@ def subject_of(query: str) -> str:
 
 @remembered(READ_CHARS)
 def focus_of(query: str) -> str:
-    """Up to four of the query's own words that stand together and say what it is about; quoted ones before others."""
+    """Up to four of the query's own words that stand together and say what it is about; quoted ones before others.
+
+    Words that would look like the mark of a value are passed over.
+    """
     runs: list[str] = []
     start = query[:_FOCUS_CHARS]
     quoted = _QUOTED.search(start)
@@ -103,11 +106,12 @@ def focus_of(query: str) -> str:
         for wanted_word, run in groupby(kept, key=bool):
             if wanted_word:
                 runs.append(" ".join(islice(run, _FOCUS_WORDS)))
-    focus = max(runs, key=len, default="")
-    spoken = squash(focus)
-    if not focus or any(phrase in spoken for phrase in world().all_evidence):
-        return topic_of(query).subject
-    return focus
+    return max(filter(_shows_nothing, runs), key=len, default=topic_of(query).subject)
+
+
+def _shows_nothing(text: str) -> bool:
+    spoken = squash(text)
+    return not any(phrase in spoken for phrase in world().all_evidence)
 
 
 def write_response(query: str, plan: Plan, rng: Random) -> str:

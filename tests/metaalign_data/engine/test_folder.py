@@ -75,6 +75,18 @@ def test_write_atomically_replaces_the_whole_file(tmp_path: Path) -> None:
     assert [p.name for p in target.parent.iterdir()] == ["file.json"]
 
 
+def test_the_pairs_of_a_run_have_their_split_by_the_file(tmp_path: Path) -> None:
+    (tmp_path / "dataset/pairs").mkdir(parents=True)
+    for split in ("train", "test_unseen_preferences"):
+        pl.DataFrame({"id": [split]}).write_parquet(tmp_path / f"dataset/pairs/{split}-00000-of-00001.parquet")
+    assert sorted(RunFolder(tmp_path).pairs().rows()) == [("test_unseen_preferences",) * 2, ("train",) * 2]
+
+
+def test_a_run_without_a_dataset_has_no_pairs(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no dataset"):
+        RunFolder(tmp_path).pairs()
+
+
 def test_holding_the_directory_leaves_what_is_in_it_and_opening_it_clears_the_tables(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     (folder.tables / "judge").mkdir(parents=True)

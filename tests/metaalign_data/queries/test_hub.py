@@ -61,3 +61,17 @@ def test_a_dataset_that_cannot_be_read_is_refused_in_words(home: Path) -> None:
     assert str(nothing).startswith("owner/nothing: cannot be loaded from the Hub: ")
     assert str(no_split).startswith("owner/questions: cannot be loaded from the Hub: ")
     assert no_column == "owner/questions[train]:1: there is no column 'text' (queries.text); valid: question"
+
+
+def test_texts_of_a_hub_dataset_come_with_their_row(home: Path) -> None:
+    code = (
+        "from pathlib import Path\n"
+        "from metaalign_data.queries import read_texts\n"
+        "from metaalign_data.stage import TextSource\n"
+        "print([*map(tuple, read_texts(TextSource(source='owner/questions', split='train'), Path('recipes')))])"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=home, env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == [
+        "[('owner/questions[train]:1', 'one'), ('owner/questions[train]:3', 'two')]"
+    ], done.stderr

@@ -67,6 +67,19 @@ def test_every_benchmark_and_every_column_is_compared(folder: Path) -> None:
     assert [reason for reason, _ in endings(rows, folder)] == ["benchmark_ngram", None, None]
 
 
+def test_shared_words_are_told_before_mere_likeness(folder: Path) -> None:
+    near = PUZZLE.replace("seventeen", "seventy").replace("still have", "still own").replace("run", "ran")
+    ((reason, detail),) = endings([pair(query=near, chosen=PUZZLE)], folder, on=["query", "chosen"], threshold=0.8)
+    assert reason == "benchmark_ngram"
+    assert detail.startswith("chosen is in")
+
+
+def test_an_equal_text_without_words_is_as_close_as_can_be(folder: Path) -> None:
+    (folder / "signs.jsonl").write_text(json.dumps({"text": "🙂 → 🙃 ?!"}))
+    ((reason, _),) = endings([pair(query="🙂 →  🙃 ?!")], folder, against=["signs.jsonl"], threshold=1.0)
+    assert reason == "benchmark_similar"
+
+
 def test_another_column_of_the_benchmark_may_be_named(folder: Path) -> None:
     (folder / "answers.jsonl").write_text(json.dumps({"question": "?", "answer": PUZZLE}))
     against = [{"source": "answers.jsonl", "text": "answer"}]

@@ -108,3 +108,16 @@ def test_a_column_without_text_is_refused_by_name(column: str) -> None:
         UserError, match=f"the column .{column}. cannot be compared: it holds neither text nor messages"
     ):
         dedup([pair()], on=[column])
+
+
+def test_a_row_that_stands_there_twice_stays_once_and_its_flip_stays_whole() -> None:
+    first, second = flip("Short.", "Long and winding, with all that belongs to it.", "f1")
+    table = dedup([first, second, first, second])
+    assert reasons(table) == [None, None, "exact_duplicate", "exact_duplicate"]
+    assert table["flip_id"].to_list()[:2] == ["f1", "f1"]
+
+
+def test_half_of_a_flip_or_of_twins_whose_other_half_never_came_is_none() -> None:
+    (row, _) = flip("Short.", "Long.", "f1", twin_id="t1")
+    table = dedup([row])
+    assert (table["flip_id"].to_list(), table["twin_id"].to_list()) == ([None], [None])

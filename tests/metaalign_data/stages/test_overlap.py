@@ -22,6 +22,7 @@ def after(n: int) -> str:
         (f"Look: {after(13)} and more", f"{after(13)}, or less", after(13)),
         (f"Look: {after(12)} and more", f"{after(12)}, or less", None),
         (f"Look: {after(6)} and more", after(6), after(6)),  # a short benchmark text that stands whole in the row
+        (f"Look: {after(5)} and more", after(5), after(5)),
         (after(6), f"{LONG} and so on", after(6)),  # a short row that stands whole in the benchmark
         (f"{after(4)} and more", after(4), None),  # everyday phrases
         (after(4), f"{after(4)} and more", None),
@@ -40,9 +41,10 @@ def test_texts_overlap_in_a_run_or_where_the_shorter_one_stands_whole_in_the_oth
 
 
 def test_the_first_benchmark_text_that_shares_the_run_is_named() -> None:
-    found = Overlaps(["else", f"a {LONG}", f"b {LONG}"], 13).find(LONG)
-    assert found
-    assert found.of == 1
+    for shared in (LONG, after(6), after(2)):
+        found = Overlaps(["else", shared, shared.upper()], 13).find(shared)
+        assert found
+        assert found.of == 1
 
 
 short_texts = st.lists(st.sampled_from("abc"), max_size=9).map(" ".join)

@@ -37,9 +37,9 @@ def test_the_assistant_gives_nothing_away():
 
 
 def test_an_unknown_wish_can_be_recovered():
-    cell = {"dimension": "dialect", "value": "british", "meaning": "Use British spelling.", "style": ""}
+    cell = {"dimension": "dialect", "value": "cornish", "meaning": "Use Cornish spelling.", "style": ""}
     written = Dialogue.model_validate(ask_json("write_dialogue", contrast="", **cell))
-    assert read_history(as_text(written)).unread == ("use", "british", "spelling")
+    assert read_history(as_text(written)).unread == ("use", "cornish", "spelling")
 
 
 def small_talk(sample: int) -> str:

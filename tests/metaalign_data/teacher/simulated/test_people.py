@@ -1,4 +1,5 @@
 from itertools import combinations
+from random import Random
 
 import pytest
 
@@ -11,14 +12,17 @@ from asking import (
     explicit,
     explicit_of,
     implicit,
+    library,
     meaning,
     risk_wish,
 )
-from metaalign_data.teacher.simulated.phrases import words
+from metaalign_data.teacher.simulated.people import writing_sample
+from metaalign_data.teacher.simulated.phrases import squash, telling_parts, words
 from metaalign_data.teacher.simulated.read import read_meta_prompt, read_wishes
-from metaalign_data.teacher.simulated.world import world
+from metaalign_data.teacher.simulated.world import Want, world
 
 STYLES = ("friendly", "as a retired sailor, with a reason", "one short sentence", "by a busy nurse", "")
+WRITTEN = [d.name for d in library().taxonomy("default").dimensions if "writing" in d.implied_by]
 
 
 @pytest.mark.parametrize(("dimension", "value"), cells())
@@ -35,6 +39,46 @@ def test_an_implied_preference_reads_as_its_value_and_states_nothing(dimension, 
         text = implicit(dimension, value, other, style, sample=i)
         assert read_wishes(text).values == {dimension: value}, text
         assert world().stated.find(words(text)) == [], text
+
+
+@pytest.mark.parametrize(("dimension", "value"), cells())
+def test_a_writing_sample_reads_as_its_value_and_states_nothing(dimension, value):
+    found = world().dimension[dimension].value(value)
+    for seed in range(60):
+        text = writing_sample(found, Random(seed))
+        assert read_wishes(text).values == {dimension: value}, text
+        assert world().stated.find(words(text)) == [], text
+
+
+def test_those_who_like_it_brief_write_less_than_those_who_like_it_thorough():
+    brief, thorough = (world().dimension["length"].value(name) for name in ("brief", "thorough"))
+    for seed in range(60):
+        assert 2 * len(words(writing_sample(brief, Random(seed)))) < len(words(writing_sample(thorough, Random(seed))))
+
+
+def test_writing_samples_vary():
+    for dimension in WRITTEN:
+        for value in world().dimension[dimension].values:
+            assert len({writing_sample(value, Random(seed)) for seed in range(200)}) > 100, value.name
+
+
+def test_a_value_that_writing_does_not_show_is_implied_by_a_background():
+    value = world().dimension["faith"].value("secular")
+    assert read_wishes(writing_sample(value, Random(3))).values == {"faith": "secular"}
+
+
+@pytest.mark.parametrize("dimension", WRITTEN)
+def test_what_is_asked_to_be_written_in_a_manner_is(dimension):
+    for value in world().dimension[dimension].values:
+        other = world().others(Want(dimension, value.name))[0].value
+        cell = {"dimension": dimension, "value": value.name, "meaning": meaning(dimension, value.name), "style": ""}
+        texts = {
+            ask_json("write_writing_sample", contrast=meaning(dimension, other), sample=i, **cell)["text"]
+            for i in range(20)
+        }
+        told = [squash(part) for template in value.implicit for part in telling_parts(template, 4)]
+        assert not any(part in squash(text) for part in told for text in texts)
+        assert all(read_wishes(text).values == {dimension: value.name} for text in texts)
 
 
 def test_thousands_of_preferences_are_all_different():
@@ -61,9 +105,9 @@ def test_a_provider_does_not_speak_of_itself_as_a_user():
 
 @pytest.mark.parametrize("speaker", ["user", "provider"])
 def test_an_unknown_value_is_stated_in_its_own_words(speaker):
-    cell = {"dimension": "dialect", "value": "british", "meaning": "Use British spelling.", "style": ""}
-    assert "use British spelling" in ask_json("write_explicit_preference", speaker=speaker, **cell)["text"]
-    assert "use British spelling" in ask_json("write_background", contrast="American", **cell)["text"]
+    cell = {"dimension": "dialect", "value": "cornish", "meaning": "Use Cornish spelling.", "style": ""}
+    assert "use Cornish spelling" in ask_json("write_explicit_preference", speaker=speaker, **cell)["text"]
+    assert "use Cornish spelling" in ask_json("write_background", contrast="Breton", **cell)["text"]
 
 
 def test_the_meaning_decides_where_a_value_has_a_strange_name():

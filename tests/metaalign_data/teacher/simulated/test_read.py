@@ -56,7 +56,7 @@ def test_without_a_policy_the_provider_wins_a_conflict():
 
 
 def test_where_nothing_is_recognised_the_words_themselves_are_wanted():
-    assert wanted("", "Use British spelling.", "Why?").unread == ("use", "british", "spelling")
+    assert wanted("", "Use Cornish spelling.", "Why?").unread == ("use", "cornish", "spelling")
 
 
 def test_a_query_goes_to_the_topic_that_most_of_its_words_name():
@@ -101,9 +101,9 @@ def test_the_later_word_counts_and_a_stated_wish_hides_an_implied_one(user_info,
 
 def test_earlier_questions_and_small_talk_ask_for_nothing():
     assert wanted("", "", "Why?", turns("Why is the sky blue?", "Hello there.")).unread == ()
-    assert wanted("", "", "Why?", turns("Use British spelling.", "How is the weather?")).unread == (
+    assert wanted("", "", "Why?", turns("Use Cornish spelling.", "How is the weather?")).unread == (
         "use",
-        "british",
+        "cornish",
         "spelling",
     )
 

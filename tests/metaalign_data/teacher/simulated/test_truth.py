@@ -98,12 +98,12 @@ def test_a_chat_follows_several_wishes_at_once():
 
 
 def test_an_unknown_wish_is_followed_by_taking_up_its_words():
-    own, contrary = (respond("Why is the sky blue?", f"Use {kind} spelling.") for kind in ("British", "American"))
-    assert follows(own, "", "Please use British spelling.", "") > follows(
-        contrary, "", "Please use British spelling.", ""
+    own, contrary = (respond("Why is the sky blue?", f"Use {kind} spelling.") for kind in ("Cornish", "Breton"))
+    assert follows(own, "", "Please use Cornish spelling.", "") > follows(
+        contrary, "", "Please use Cornish spelling.", ""
     )
-    answer = chat("", "Please use British spelling.", "Why is the sky blue?")
-    assert follows(answer, "", "Please use British spelling.", "Why is the sky blue?") == 1.0
+    answer = chat("", "Please use Cornish spelling.", "Why is the sky blue?")
+    assert follows(answer, "", "Please use Cornish spelling.", "Why is the sky blue?") == 1.0
 
 
 def test_where_nothing_is_asked_for_everything_follows():

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from asking import cells
+from asking import cells, library
 from metaalign_data.teacher.simulated.phrases import fill, squash, words
 from metaalign_data.teacher.simulated.read import read_meta_prompt, read_wishes
 from metaalign_data.teacher.simulated.truth import measured
@@ -31,8 +31,20 @@ def known():
     return [(d.name, v.name) for d, v in values()]
 
 
+def implying(dimension, value):
+    found = world().dimension[dimension].value(value)
+    return (*found.implicit, *found.writing)
+
+
 def test_the_world_knows_every_cell_of_the_default_taxonomy():
     assert {(d.name, v.name) for d, v in values()} >= set(cells())
+
+
+def test_the_dimensions_that_writing_implies_have_samples_for_every_value_and_no_others_have_any():
+    written = {d.name for d in library().taxonomy("default").dimensions if "writing" in d.implied_by}
+    assert len(written) >= 8
+    for dimension, value in values():
+        assert (len(value.writing) >= 4) == (dimension.name in written), (dimension.name, value.name)
 
 
 def test_no_phrase_means_two_things():
@@ -48,15 +60,15 @@ def test_a_stated_wish_reads_as_its_own_value_and_no_other(dimension, value):
 
 
 @pytest.mark.parametrize(("dimension", "value"), known())
-def test_a_background_implies_its_own_value_and_no_other(dimension, value):
-    for template in world().dimension[dimension].value(value).implicit:
+def test_a_background_or_a_manner_of_writing_implies_its_own_value_and_no_other(dimension, value):
+    for template in implying(dimension, value):
         for text in fillings(template):
             assert read_wishes(text).values == {dimension: value}, text
 
 
 @pytest.mark.parametrize(("dimension", "value"), known())
-def test_a_background_holds_no_cue_of_a_stated_wish(dimension, value):
-    for template in world().dimension[dimension].value(value).implicit:
+def test_a_background_or_a_manner_of_writing_holds_no_cue_of_a_stated_wish(dimension, value):
+    for template in implying(dimension, value):
         for text in fillings(template):
             assert world().stated.find(words(text)) == [], text
 

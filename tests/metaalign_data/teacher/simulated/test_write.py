@@ -19,6 +19,7 @@ def test_a_rewriting_request_gets_an_answer_on_writing():
     [
         ("Provide an ESRB rating for the following game.", "esrb rating"),
         ("Design a soothing pastel color palette for your slides.", "soothing pastel color palette"),
+        ("Write a haiku: modern software, for a rainy train ride", "rainy train ride"),  # "modern" shows a value
         ("", "this question"),
         ("???", "this question"),
         ("Put simply!", "this question"),  # would look like the mark of a plain answer
