@@ -8,7 +8,7 @@ has faiss-cpu, semhash and datasketch), beside these. 10 k and 100 k vectors; --
 against plain products of 2,000 of its rows with all. Peak memory includes interpreter and vectors.
 
 Rules: which of the planted duplicates of each kind every rule finds, and how many rows it drops that are none. With
---real the texts are those of a file.
+--real (and nothing else) the texts that are varied are those of a file.
 
 Writes results/bench_dedup.json. The bars: recall and precision 1 throughout; at 100 k at most half of the plain
 product's time; at 1 M under 15 minutes and 6 GB.
@@ -199,24 +199,24 @@ def main() -> None:
         if args.large:
             results["1 M"] = search_large(1_000_000, Path(folder))
             shown("1 M vectors", [results["1 M"]])
-        else:
-            found = [
-                row
-                for n in ((10_000,) if args.small else (10_000, 100_000))
-                for row in search(n, args.peers, Path(folder))
-            ]
-            results["search"] = found
-            shown("pairs at a cosine of 0.9", found)
-            bars(found)
-            given = None
-            if args.real:
-                lines = Path(args.real).read_text(encoding="utf-8").splitlines()
-                given = [text for line in lines if (text := json.loads(line)[args.text])]
-            name = "rules on real texts" if args.real else "rules"
-            results[name] = detection(planted_texts(20_000, given=given), args.peers, Path(folder))
+        elif args.real:
+            name = f"rules on {Path(args.real).name}"
+            results[name] = detection(planted_texts(20_000, given=read(args.real, args.text)), args.peers, Path(folder))
             shown(name, results[name])
+        else:
+            sizes = (10_000,) if args.small else (10_000, 100_000)
+            results["search"] = [row for n in sizes for row in search(n, args.peers, Path(folder))]
+            shown("pairs at a cosine of 0.9", results["search"])
+            bars(results["search"])
+            results["rules"] = detection(planted_texts(20_000), args.peers, Path(folder))
+            shown("rules", results["rules"])
     RESULTS.mkdir(exist_ok=True)
     target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: str, column: str) -> list[str]:
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return [text for line in lines if (text := json.loads(line)[column])]
 
 
 def bars(rows: list[dict[str, Any]]) -> None:

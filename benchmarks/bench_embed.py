@@ -63,10 +63,10 @@ def mixed(n: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="64 texts instead of 512")
+    parser.add_argument("--small", action="store_true", help="64 texts instead of 256")
     parser.add_argument("--model")
     args = parser.parse_args()
-    texts = mixed(64 if args.small else 512)
+    texts = mixed(64 if args.small else 256)
     with tempfile.TemporaryDirectory() as folder:
         rows = measured(args.model or random_model(Path(folder), texts), texts, Path(folder))
     table = Table("how", "texts/s", "times encode", "texts/CPU s", "times encode", "least cosine")

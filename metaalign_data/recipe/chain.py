@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
+from metaalign_data.embed import HASHED_NGRAMS
 from metaalign_data.errors import UserError
 from metaalign_data.recipe.fit import misfits
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of, reject, shown_value
@@ -45,6 +46,14 @@ class StageSpec:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.is_instance_schema(cls)
+
+
+def offline(spec: StageSpec) -> StageSpec:
+    """The stage, with hashed-ngrams in place of an embedding server."""
+    if not isinstance(spec.config.get("embedder"), Mapping):
+        return spec
+    config = {**spec.config, "embedder": HASHED_NGRAMS}
+    return replace(spec, stage=make_stage(type(spec.stage), config), config=config)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, PrivateA
 from metaalign_data.chat import FROZEN
 from metaalign_data.errors import RecipeError, UserError, did_you_mean
 from metaalign_data.queries import QuerySettings
-from metaalign_data.recipe.chain import DEFAULT_CHAIN, Loading, StageSpec, build_chain, dump_entry
+from metaalign_data.recipe.chain import DEFAULT_CHAIN, Loading, StageSpec, build_chain, dump_entry, offline
 from metaalign_data.recipe.document import FLOAT, Document, read_document
 from metaalign_data.recipe.environment import expand, plaintext_keys
 from metaalign_data.recipe.fit import reachable
@@ -128,7 +128,8 @@ class Recipe(BaseModel):
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judges, where they are not simulated already.
 
-        Judges have seeds of their own: those that stand in for several make up their own minds.
+        Judges have seeds of their own: those that stand in for several make up their own minds. For an embedding server
+        hashed-ngrams stand in.
         """
 
         def stand_in(settings: TeacherSettings, seed: int) -> TeacherSettings:
@@ -138,7 +139,9 @@ class Recipe(BaseModel):
         weak = self.weak_teacher
         if weak and not weak.is_simulated:
             weak = parse_block({"provider": "simulated", "faults": {"wrong_answer": WEAKNESS}})
-        return self.model_copy(update={"teacher": stand_in(self.teacher, 0), "judges": judges, "weak_teacher": weak})
+        specs = tuple(offline(spec) for spec in self.stage_specs)
+        models = {"teacher": stand_in(self.teacher, 0), "judges": judges, "weak_teacher": weak}
+        return self.model_copy(update={**models, "stage_specs": specs})
 
     def dump(self) -> str:
         """The recipe as YAML with every default written out and ${VAR} as it was; `load` gives the same recipe.

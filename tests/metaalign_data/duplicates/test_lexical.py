@@ -36,6 +36,10 @@ def test_punctuation_makes_no_difference_and_one_word_in_many_little() -> None:
     ]
 
 
+def test_the_threshold_itself_is_near() -> None:
+    assert found(["a b c d e f", "a b c d e"], 0.75) == [None, Found(0, 0.75, "lexical")]
+
+
 def test_texts_without_words_are_not_compared() -> None:
     assert found(["", "", "?!", "?!"]) == [None] * 4
 

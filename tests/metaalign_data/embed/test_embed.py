@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaalign_data.embed import HASHED_NGRAMS, embedder
+from metaalign_data.embed.sentences import SentenceModel
 from metaalign_data.errors import UserError
 
 embed = embedder(HASHED_NGRAMS).embed
@@ -25,6 +27,13 @@ def test_every_vector_has_length_1_that_of_an_empty_text_too(texts: list[str]) -
 def test_a_text_is_its_own_duplicate_whatever_its_case_and_white_space(text: str) -> None:
     one, two = embed([text, f"  {text.casefold().replace(' ', '   ')}\n"])
     assert float(one @ two) == pytest.approx(1.0, abs=1e-5)
+
+
+@given(st.lists(st.text(max_size=30), max_size=150))
+def test_a_text_has_the_same_vector_alone_and_among_others(texts: list[str]) -> None:
+    together = embed(texts)
+    for text, vector in zip(texts, together, strict=True):
+        assert np.array_equal(embed([text])[0], vector)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,28 @@ def test_a_sentence_transformers_model_gives_unit_vectors_in_the_order_of_the_te
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     assert float(vectors[0] @ vectors[2]) == pytest.approx(1.0, abs=1e-5)
     assert float(vectors[0] @ vectors[1]) < 0.99
+
+
+def test_a_model_is_known_by_its_files_too(sentence_model: Path, tmp_path: Path) -> None:
+    identity = SentenceModel(str(sentence_model)).identity
+    assert identity == SentenceModel(str(sentence_model)).identity
+    copy = shutil.copytree(sentence_model, tmp_path / "model")
+    before = SentenceModel(str(copy)).identity
+    next(copy.rglob("*.safetensors")).write_bytes(b"other weights")
+    assert SentenceModel(str(copy)).identity != before
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_its_vectors_are_those_of_encode_in_either_precision(
+    precision: str, sentence_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = pytest.importorskip("sentence_transformers").SentenceTransformer(str(sentence_model), device="cpu")
+    model = SentenceModel(str(sentence_model))
+    monkeypatch.setitem(model.__dict__, "_precision", precision)
+    texts = ["short answers please", "trees", "please"] * 40  # more than a batch for each core
+    cosines = (model.embed(texts) * plain.encode(texts, normalize_embeddings=True)).sum(axis=1)
+    assert cosines.min() > 0.999
+    assert model.embed([]).shape[0] == 0
 
 
 def test_a_model_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:

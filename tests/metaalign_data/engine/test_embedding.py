@@ -58,6 +58,14 @@ def test_a_server_that_fails_ends_the_run_with_a_sentence(tmp_path: Path) -> Non
     assert "embeddings of one length" in failed.verdict
 
 
+def test_a_rehearsal_asks_no_server(tmp_path: Path) -> None:
+    with embedding_server() as endpoint:
+        rehearsed = run(Recipe.from_dict(with_server(endpoint)), out=tmp_path / "run", simulate=True)
+        assert endpoint.texts == []
+    assert rehearsed.state == "done"
+    assert "embedder: hashed-ngrams" in (tmp_path / "run/recipe.yaml").read_text()
+
+
 @pytest.mark.parametrize(
     ("more", "error"),
     [
