@@ -19,7 +19,7 @@ test: .venv-dev/.installed ## run every test
 	$(DEV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
-	for bench in judge preferences audit split; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
+	for bench in judge preferences audit split rules dedup embed; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
 
 lint: .venv-dev/.installed ## check style and formatting
 	$(DEV)/ruff check .
