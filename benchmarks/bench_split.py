@@ -193,7 +193,7 @@ def moved(rows: pl.DataFrame, old: Flags, new: Flags) -> dict[str, float]:
 
 def grouped(rows: pl.DataFrame, seed: int) -> Groups:
     bonds = [rows[bond] for bond in QUERY_BONDS if bond in rows.columns]
-    return Groups(rows["query"].to_list(), bonds, embedder(HASHED_NGRAMS), THRESHOLD, salt=f"{seed}")
+    return Groups(rows["query"].to_list(), bonds, embedder(HASHED_NGRAMS).embed, THRESHOLD, salt=f"{seed}")
 
 
 def machine() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from rich.text import Text
 
 from metaalign_data.api import RunResult
 from metaalign_data.commands.catalog import wide_console
-from metaalign_data.embed import HASHED_NGRAMS, Embedder, embedder
+from metaalign_data.embed import HASHED_NGRAMS
+from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError
 from metaalign_data.stages.columns import texts
+from metaalign_data.stages.holdout import Embed
 
 EXCERPT_CHARS = 100
 
@@ -26,7 +29,7 @@ def similar(args: argparse.Namespace) -> int:
     manifest = read_manifest(folder.manifest)
     name = embedder_of(folder.recipe)
     pairs = RunResult(folder.root, manifest["state"], manifest["verdict"], manifest).pairs()
-    found = nearest(pairs, args.text, args.on, args.k, embedder(name))
+    found = nearest(pairs, args.text, args.on, args.k, partial(Embedding(folder.vectors).embed, name))
     if args.json:
         print(json.dumps({"on": args.on, "embedder": name, "rows": found.to_dicts()}, ensure_ascii=False))
         return 0
@@ -38,14 +41,14 @@ def similar(args: argparse.Namespace) -> int:
     return 0
 
 
-def nearest(pairs: pl.DataFrame, text: str, on: str, k: int, by: Embedder) -> pl.DataFrame:
+def nearest(pairs: pl.DataFrame, text: str, on: str, k: int, embed: Embed) -> pl.DataFrame:
     """The `k` rows whose column `on` is nearest to the text: id, split, subset, similarity (cosine), text.
 
     The nearest first, ties by id.
     """
     column = texts(pairs[on])
     distinct, place = np.unique(np.array(column, dtype=object), return_inverse=True)
-    cosines = by.embed(distinct.tolist()) @ by.embed([text])[0]
+    cosines = embed(distinct.tolist()) @ embed([text])[0]
     found = pairs.select(
         "id", "split", "subset", similarity=pl.Series(cosines[place], dtype=pl.Float64), text=pl.Series(column)
     )

@@ -1,13 +1,14 @@
 """Rows out that a benchmark has, too: by runs of words in common, and by embeddings."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from metaalign_data.embed import HASHED_NGRAMS, Vectors, embedder
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.neighbours import Indices
 from metaalign_data.stage import Context, OutsideText, TextSource
 from metaalign_data.stages.columns import texts, without_lone_partners
@@ -48,11 +49,15 @@ class Decontaminate:
         threshold: float | None = Field(
             default=0.92, gt=0.0, le=1.0, description="cosine from which a row is in a benchmark; null: words alone"
         )
-        embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+        embedder: EmbedderName = Field(
+            default=HASHED_NGRAMS,
+            description="hashed-ngrams, a sentence-transformers model, or {model, base_url, ...} behind a server",
+        )
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._embedder = embedder(config.embedder)
+        if isinstance(config.embedder, str):
+            embedder(config.embedder)  # says at once where the package is missing
 
     @property
     def columns(self) -> Sequence[str]:
@@ -67,7 +72,7 @@ class Decontaminate:
         benchmark = [text for source in self.config.against for text in ctx.texts(source)]
         columns = {name: texts(rows[name]) for name in self.config.on}
         distinct = sorted({text for column in columns.values() for text in column if text.strip()})
-        matches = self._matches(distinct, benchmark)
+        matches = self._matches(distinct, benchmark, ctx)
         found = [_first(columns, row, matches) for row in range(rows.height)]
         marked = rows.with_columns(
             pl.Series("reject_reason", [match and match.reason for match in found], dtype=pl.String),
@@ -75,7 +80,7 @@ class Decontaminate:
         )
         return without_lone_partners(marked).lazy()
 
-    def _matches(self, distinct: Sequence[str], benchmark: Sequence[OutsideText]) -> dict[str, _Match]:
+    def _matches(self, distinct: Sequence[str], benchmark: Sequence[OutsideText], ctx: Context) -> dict[str, _Match]:
         """The texts that the benchmark has; only those with no words in common are embedded."""
         overlaps = Overlaps([text for _, text in benchmark], self.config.ngram)
         matches: dict[str, _Match] = {}
@@ -86,7 +91,8 @@ class Decontaminate:
         left = [text for text in distinct if text not in matches]
         if self.config.threshold is None or not left or not benchmark:
             return matches
-        near, cosines = _nearest(self._embedder.embed(left), self._embedder.embed([text for _, text in benchmark]))
+        embed = partial(ctx.embed, self.config.embedder)
+        near, cosines = _nearest(embed(left), embed([text for _, text in benchmark]))
         for text, of, cosine in zip(left, near, cosines, strict=True):
             if cosine >= self.config.threshold - TOLERANCE:
                 detail = f"{benchmark[of].where}, cosine {cosine:.3f}: {benchmark[of].text}"

@@ -1,11 +1,12 @@
 """Train and test sets that share no query and no preference, not even near-duplicates of them."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from metaalign_data.embed import HASHED_NGRAMS, embedder
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, embedder
 from metaalign_data.records import Split as Name
 from metaalign_data.stage import Context, RunSource
 from metaalign_data.stages.holdout import NO_SIDES, Groups, Sides
@@ -34,14 +35,18 @@ class Split:
             default=0.05, ge=0.0, lt=1.0, description="share of rows whose preferences are held out"
         )
         threshold: float = Field(default=0.92, gt=0.0, le=1.0, description="cosine from which texts are one group")
-        embedder: str = Field(default=HASHED_NGRAMS, description="hashed-ngrams, or a sentence-transformers model")
+        embedder: EmbedderName = Field(
+            default=HASHED_NGRAMS,
+            description="hashed-ngrams, a sentence-transformers model, or {model, base_url, ...} behind a server",
+        )
         earlier: str | None = Field(
             default=None, description="directory of an earlier run: what was in train there, or held out, is so again"
         )
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._embedder = embedder(config.embedder)
+        if isinstance(config.embedder, str):
+            embedder(config.embedder)  # says at once where the package is missing
 
     @property
     def columns(self) -> Sequence[str]:
@@ -53,8 +58,8 @@ class Split:
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
         rows = table.collect()
-        queries = self._groups(rows, "query", QUERY_BONDS, ctx.seed)
-        preferences = self._groups(rows, "preference", PREFERENCE_BONDS, ctx.seed)
+        queries = self._groups(rows, "query", QUERY_BONDS, ctx)
+        preferences = self._groups(rows, "preference", PREFERENCE_BONDS, ctx)
         earlier = ctx.pairs(RunSource(self.config.earlier)) if self.config.earlier else None
         subsets = rows["subset"].to_list()
         train = ~queries.held_out(self.config.test, subsets, _sides(earlier, "query"))
@@ -68,9 +73,10 @@ class Split:
             )
         return rows.with_columns(split).lazy()
 
-    def _groups(self, rows: pl.DataFrame, text: str, bonds: Sequence[str], seed: int) -> Groups:
+    def _groups(self, rows: pl.DataFrame, text: str, bonds: Sequence[str], ctx: Context) -> Groups:
         shared = [rows[bond] for bond in bonds if bond in rows.columns]
-        return Groups(rows[text].to_list(), shared, self._embedder, self.config.threshold, salt=f"{seed}-{text}")
+        embed = partial(ctx.embed, self.config.embedder)
+        return Groups(rows[text].to_list(), shared, embed, self.config.threshold, salt=f"{ctx.seed}-{text}")
 
 
 def _sides(earlier: pl.DataFrame | None, text: str) -> Sides:

@@ -18,7 +18,7 @@ PAIRS = to_frame(ROWS, PreferencePair)
 
 
 def test_the_nearest_rows_come_first_and_ties_by_id() -> None:
-    found = nearest(PAIRS, "how do i PRUNE a rose?", "query", 3, embedder(HASHED_NGRAMS))
+    found = nearest(PAIRS, "how do i PRUNE a rose?", "query", 3, embedder(HASHED_NGRAMS).embed)
     assert found["id"].to_list()[:2] == sorted(row.id for row in ROWS[:2])
     assert found.columns == ["id", "split", "subset", "similarity", "text"]
     assert found["text"].to_list()[0] == "How do I prune roses?"
@@ -30,13 +30,13 @@ def test_the_nearest_rows_come_first_and_ties_by_id() -> None:
     ("on", "text", "expected"), [("chosen", "with care", "With care."), ("preference", "I teach it", "I teach it.")]
 )
 def test_other_columns_can_be_searched(on: str, text: str, expected: str) -> None:
-    assert nearest(PAIRS, text, on, 1, embedder(HASHED_NGRAMS))["text"].item() == expected
+    assert nearest(PAIRS, text, on, 1, embedder(HASHED_NGRAMS).embed)["text"].item() == expected
 
 
 def test_fewer_rows_than_wanted_are_all_of_them() -> None:
-    assert nearest(PAIRS, "", "query", 10, embedder(HASHED_NGRAMS)).height == 4
-    assert nearest(PAIRS.clear(), "x", "query", 10, embedder(HASHED_NGRAMS)).equals(
-        nearest(PAIRS, "x", "query", 10, embedder(HASHED_NGRAMS)).clear()
+    assert nearest(PAIRS, "", "query", 10, embedder(HASHED_NGRAMS).embed).height == 4
+    assert nearest(PAIRS.clear(), "x", "query", 10, embedder(HASHED_NGRAMS).embed).equals(
+        nearest(PAIRS, "x", "query", 10, embedder(HASHED_NGRAMS).embed).clear()
     )
 
 

@@ -1,5 +1,6 @@
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metaalign_data.embed import HASHED_NGRAMS, Vectors, embedder
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, EmbeddingServer, Vectors, embedder
+from metaalign_data.engine.embedding import Embedding
 from metaalign_data.records import SPLITS, PreferencePair, to_frame
 from metaalign_data.stages.holdout import Groups
 from metaalign_data.stages.split import Split
@@ -268,7 +270,7 @@ def test_texts_that_differ_in_case_are_one_group_whatever_the_embedder_says() ->
         def embed(self, texts: Sequence[str]) -> Vectors:
             return np.eye(len(texts), dtype=np.float32)
 
-    groups = Groups(["Why so?", "why  SO?", "Why?"], [], Unrelated(), 0.9, salt="")
+    groups = Groups(["Why so?", "why  SO?", "Why?"], [], Unrelated().embed, 0.9, salt="")
     assert groups.of[0] == groups.of[1] != groups.of[2]
 
 
@@ -280,3 +282,18 @@ def test_a_table_needs_no_bonds() -> None:
 async def test_split_keeps_the_laws_of_a_stage() -> None:
     rows = [each for i in range(12) for each in flip(f"yes {i}", f"no {i}", f"f{i}", query=f"Why {i}?")]
     await check_stage(Split(Split.Config(test=0.3)), rows)
+
+
+def test_texts_are_embedded_by_the_run_which_keeps_vectors_and_may_ask_a_server() -> None:
+    asked: list[tuple[object, int]] = []
+
+    class Served(Embedding):
+        def embed(self, name: EmbedderName, texts: Sequence[str]) -> Vectors:
+            asked.append((name, len(texts)))
+            return super().embed(HASHED_NGRAMS, texts)
+
+    server = EmbeddingServer(model="m", base_url="http://127.0.0.1:9/v1")
+    rows = to_frame([pair(query=f"Q{i}?", user_info=f"I am {i}.") for i in range(4)], PreferencePair)
+    stage = Split(Split.Config(embedder=server))
+    stage.transform(rows.lazy(), replace(context(), embedding=Served())).collect()
+    assert asked == [(server, 4), (server, 4)]
