@@ -174,7 +174,7 @@ def test_an_ended_run_resumes_and_pays_for_nothing_twice(
     said = "served: running last sign of life" if signum == signal.SIGKILL else "served: interrupted"
     assert said in metaalign_data("status", "run", cwd=tmp_path).check().out
     done = metaalign_data("run", recipe, "--out", "run", "--json", cwd=tmp_path).check()
-    assert json.loads(done.out)["this_time"]["replayed"] > 10
+    assert json.loads(done.out)["this_time"]["replayed"] >= 5  # the ledger held more than 100 kB of answers
     metaalign_data("run", recipe, "--out", "whole", cwd=tmp_path).check()
     whole = pl.read_parquet(tmp_path / "whole/dataset/pairs/*.parquet")
     assert pl.read_parquet(tmp_path / "run/dataset/pairs/*.parquet").equals(whole)
