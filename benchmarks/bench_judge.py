@@ -15,15 +15,14 @@ candidates are kept.
 import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any
+
+from machine import machine
 
 from metaalign_data.prompting import Library
 from metaalign_data.queries import read_queries
@@ -259,15 +258,6 @@ def front(own: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return sorted({p for p in own if not any(q != p and q[0] >= p[0] and q[1] >= p[1] for q in own)})
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("metaalign-data", "polars", "pydantic")},
-    }
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a tenth of the rows, for a quick look")
@@ -280,7 +270,7 @@ def main() -> int:
     points = grid(found)
     table = shown(found, points)
     judging = figures(votes_of((each.row, each.comparison, each.chars) for each in judged))
-    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(", ".join(f"{name} {value}" for name, value in machine("polars", "pydantic").items()))
     print(f"{len(rows)} rows; {len(found)} comparisons, {judging['votes']} verdicts")
     print_table(table)
     bias = {name: judging["all"][name] for name in ("swap_consistency", "position_bias", "length_bias", "kappa_orders")}
@@ -293,7 +283,7 @@ def main() -> int:
     print(f"of {len(equal)} more, whose responses follow equally far (one was written for the contrary), kept: {told}")
     RESULTS.mkdir(exist_ok=True)
     written = {
-        "machine": machine(),
+        "machine": machine("polars", "pydantic"),
         "faults": FAULTS.model_dump(include={"judge_error", "position_bias", "length_bias"}),
         "wrong_answers": WRONG_ANSWERS,
         "rows": len(rows),

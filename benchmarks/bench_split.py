@@ -16,12 +16,9 @@ Writes results/bench_split.json. The bars: no leak; `draw` moves less than `cut`
 
 import argparse
 import json
-import os
-import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -30,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from machine import machine
 
 from metaalign_data.embed import HASHED_NGRAMS, embedder
 from metaalign_data.records import SPLITS, SUBSETS
@@ -196,11 +194,6 @@ def grouped(rows: pl.DataFrame, seed: int) -> Groups:
     return Groups(rows["query"].to_list(), bonds, embedder(HASHED_NGRAMS).embed, THRESHOLD, salt=f"{seed}")
 
 
-def machine() -> dict[str, Any]:
-    packages = {name: version(name) for name in ("numpy", "polars")}
-    return {"cores": os.cpu_count(), "python": platform.python_version(), "machine": platform.machine(), **packages}
-
-
 def measure_leaks(queries: int, real: Sequence[str]) -> list[dict[str, Any]]:
     rows = table(queries, seed=0, real=real)
     ours = split(rows)
@@ -240,9 +233,9 @@ def main() -> int:
     real: list[str] = []
     if args.real:
         real = [json.loads(line)[args.text] for line in args.real.read_text(encoding="utf-8").splitlines()]
-    print(", ".join(f"{name} {value}" for name, value in machine().items()))
+    print(", ".join(f"{name} {value}" for name, value in machine("numpy", "polars").items()))
     queries = round(len(real) / (1 - MANY)) if real else 600 if args.small else 6000
-    found = {"machine": machine(), "queries": queries, "leaks": measure_leaks(queries, real)}
+    found = {"machine": machine("numpy", "polars"), "queries": queries, "leaks": measure_leaks(queries, real)}
     if not args.real:
         found["growth"] = measure_growth({100: 3} if args.small else {100: 20, 1000: 10, 4000: 4})
     RESULTS.mkdir(exist_ok=True)

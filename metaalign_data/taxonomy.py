@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Literal, NamedTuple, Self, get_args
+from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from metaalign_data.chat import FROZEN
 
 ImpliedForm = Literal["background", "writing", "dialogue"]
-IMPLIED_FORMS: tuple[ImpliedForm, ...] = get_args(ImpliedForm)
 GENERAL = "general"
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 

@@ -11,7 +11,7 @@ from handmade import query, saying
 from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.errors import BudgetReached, TeacherError
 from metaalign_data.prompting import Library
-from metaalign_data.records import SUBSETS, Scenario, Side, Slot, Subset
+from metaalign_data.records import SUBSETS, Scenario, Slot, Subset
 from metaalign_data.stage import Reject
 from metaalign_data.stages.asking import transcript
 from metaalign_data.stages.sample_preferences import SamplePreferences
@@ -37,15 +37,6 @@ async def scenarios(made_by: SamplePreferences, n: int = 20, *, harmful: bool = 
     made = [each for each in found if isinstance(each, Scenario)]
     assert len(made) > n // 2, "a test over no scenarios proves nothing"
     return made
-
-
-def right_over_wrong(made: Scenario) -> bool:
-    """Whether, in the simulated world, what each side is told to want is what its meta-prompt asks for."""
-
-    def fits(side: Side, target: str) -> float:
-        return follows(target, side.system_info, side.user_info, made.question, transcript(side.history))
-
-    return all(fits(own, own.target) > fits(own, other.target) for own, other in (made.sides, made.sides[::-1]))
 
 
 @pytest.mark.parametrize("subset", SUBSETS)
