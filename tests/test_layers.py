@@ -32,7 +32,7 @@ LAYERS = (
     ("stages", "queries"),
     ("recipe",),
     ("engine",),
-    ("dataset", "report"),
+    ("dataset", "report", "hub"),
     ("api", "calibrate", "commands", "arguments", "cli", "testing", "__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

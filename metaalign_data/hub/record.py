@@ -12,7 +12,7 @@ RECORD = ".metaalign-data.json"
 
 
 class Record(BaseModel):
-    """`files` are all that was pushed, as path -> SHA-256; `card` is the metadata of its card before anybody's edits."""
+    """`files` are all that was pushed, as path -> SHA-256; `card` the card's metadata before anybody's edits."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     version: int
