@@ -8,11 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from metaalign_data.commands.catalog import wide_console
+from metaalign_data.commands.push import quiet_in_pipes
 from metaalign_data.hub.versions import diff as compare
 from metaalign_data.hub.versions import read_version
 
 
 def diff(args: argparse.Namespace) -> int:
+    quiet_in_pipes()
     found = compare(read_version(args.a), read_version(args.b))
     if args.json:
         print(json.dumps({"a": args.a, "b": args.b} | found, ensure_ascii=False))

@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.utils import disable_progress_bars
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from metaalign_data.commands.catalog import wide_console
 from metaalign_data.engine.folder import RunFolder
+from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError
 from metaalign_data.hub.plan import Plan
 from metaalign_data.hub.push import Pushed, Target, look, push_folder
@@ -21,8 +24,10 @@ def push(args: argparse.Namespace) -> int:
     folder = RunFolder(Path(args.run))
     target = Target(args.repo, private=args.private, revision=args.revision, create_pr=args.create_pr)
     allowed = Allowed(args.allow_simulated, args.allow_personal_data, frozenset(args.allow_secret))
-    review = review_run(folder.root, allowed)
+    quiet_in_pipes()
+    read_manifest(folder.manifest)  # before the directory is held, which would make it
     with folder.held():  # a run that ends meanwhile would put another dataset in its place
+        review = review_run(folder.root, allowed)
         if args.dry_run:
             return _dry_run(folder, target, review, as_json=args.json)
         review.refuse(str(folder.root))
@@ -32,6 +37,12 @@ def push(args: argparse.Namespace) -> int:
     else:
         _print_pushed(pushed, review)
     return 0
+
+
+def quiet_in_pipes() -> None:
+    """The client's progress bars are for people."""
+    if not sys.stderr.isatty():
+        disable_progress_bars()
 
 
 def _dry_run(folder: RunFolder, target: Target, review: Review, *, as_json: bool) -> int:

@@ -15,6 +15,9 @@ END = "<!-- metaalign-data: end -->"
 _OF_THE_DATA = ("configs", "dataset_info", "size_categories")
 """Fields by which the files are read: whoever changed them, they have to fit what is pushed."""
 
+FOLDER = "path/of/this/folder"
+"""What a dataset's own card says in place of its name, as long as it has none."""
+
 Fields = Mapping[str, Any]
 
 

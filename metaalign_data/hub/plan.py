@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from metaalign_data.errors import UserError
-from metaalign_data.hub.cards import CARD, Card, merge_cards, parse_card
+from metaalign_data.hub.cards import CARD, FOLDER, Card, merge_cards, parse_card
 from metaalign_data.hub.local import LocalFile, of_bytes
 from metaalign_data.hub.record import RECORD, Record, parse_record
 from metaalign_data.hub.repository import Repository, State
@@ -105,7 +105,7 @@ def _card(
         return None, None, []
     source = folder[CARD].source
     text = source.decode() if isinstance(source, bytes) else source.read_text(encoding="utf-8")
-    ours = parse_card(text, str(source))
+    ours = parse_card(text.replace(FOLDER, repository.name), str(source))
     theirs = None
     if base and CARD in base.files:
         theirs = parse_card(repository.text(CARD, base.commit), repository.name)
