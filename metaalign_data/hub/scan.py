@@ -88,7 +88,7 @@ class Finding:
 def scan(texts: pl.DataFrame) -> list[Finding]:
     """What is in the texts: a table of text, config, column, row (the id of one that has it) and rows (how many have).
 
-    Equal texts are read once.
+    Equal texts are read once. Secrets come first, then what is in most rows.
     """
     distinct = texts.group_by("text", maintain_order=True).agg(
         pl.col("config", "column", "row").first(), pl.col("rows").max()
@@ -98,7 +98,8 @@ def scan(texts: pl.DataFrame) -> list[Finding]:
         *_found(distinct, "e-mail address", _EMAIL, _emails),
         *_found(distinct, "telephone number", _MAY_HOLD_PHONE, _phones),
     ]
-    return [_together(list(same)) for _, same in groupby(sorted(found, key=_key), key=_key)]
+    once = [_together(list(same)) for _, same in groupby(sorted(found, key=_key), key=_key)]
+    return sorted(once, key=lambda finding: (finding.kind != "secret", -finding.rows, finding.rule))
 
 
 def texts_of(tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
