@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from commands import metaalign_data, start
-from environments import run as process
+from environments import Done
 from loopback_hub.server import LoopbackHub
+from metaalign_data.hub.versions import diff, read_version
 from pushing import NAME, contents
 
 READ_BACK = """
@@ -62,8 +63,8 @@ def environment(hub: LoopbackHub, tmp_path: Path) -> dict[str, str]:
 def test_a_dataset_is_looked_at_pushed_changed_and_loaded_back_row_for_row(
     run: Path, hub: LoopbackHub, environment: dict[str, str]
 ) -> None:
-    def push(folder: str, *options: str) -> subprocess.CompletedProcess[str]:
-        return metaalign_data("push", folder, NAME, *options, cwd=run, env=environment)  # type: ignore[return-value]
+    def push(folder: str, *options: str) -> Done:
+        return metaalign_data("push", folder, NAME, *options, cwd=run, env=environment)
 
     refused = push("small")
     assert refused.code == 2
@@ -88,9 +89,9 @@ def test_a_dataset_is_looked_at_pushed_changed_and_loaded_back_row_for_row(
     assert back.stdout == "equal\n", back.stderr
 
     compared = metaalign_data("diff", f"{NAME}@v1", NAME, "--json", cwd=run, env=environment)
-    local = metaalign_data("diff", "small", "larger", "--json", cwd=run, env=environment)
-    assert json.loads(compared.out)["rows"] == json.loads(local.out)["rows"]
-    assert json.loads(local.out)["rows"]["all"]["added"] > 0
+    local = diff(read_version(str(run / "small")), read_version(str(run / "larger")))
+    assert json.loads(compared.out)["rows"] == local["rows"]
+    assert local["rows"]["all"]["added"] > 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
