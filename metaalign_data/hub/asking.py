@@ -44,25 +44,31 @@ def may_pass(error: BaseException) -> bool:
         return False
     if (status := status_of(error)) is not None:
         return status in _PASSING
-    return _http_error(error) is not None or isinstance(error, ConnectionError | TimeoutError | json.JSONDecodeError)
+    # Uploads by hf_xet raise nothing finer than RuntimeError; a page of HTML in place of JSON is a proxy's.
+    broken = ConnectionError | TimeoutError | json.JSONDecodeError | RuntimeError
+    return _http_error(error) is not None or isinstance(error, broken)
 
 
 def patiently(ask: Callable[[], T]) -> T:
     """The answer to a request that does no harm when it is sent twice. Raises its last error after ATTEMPTS tries."""
     for attempt in Retrying(
-        retry=retry_if_exception(may_pass), stop=stop_after_attempt(ATTEMPTS), wait=wait_s, reraise=True
+        retry=retry_if_exception(may_pass), stop=stop_after_attempt(ATTEMPTS), wait=_wait_s, reraise=True
     ):
         with attempt:
             return ask()
     raise AssertionError("tenacity either returns or raises")
 
 
-def wait_s(state: RetryCallState) -> float:
-    """Seconds until the next try: what the Hub asks for, else longer each time."""
-    error = state.outcome.exception() if state.outcome else None
-    response = getattr(_http_error(error), "response", None) if error else None
+def wait_s(error: BaseException, otherwise: float) -> float:
+    """Seconds until the next try: what the Hub asks for, within reason."""
+    response = getattr(_http_error(error), "response", None)
     asked = response.headers.get("Retry-After", "") if response is not None else ""
-    return min(float(asked), LONGEST_WAIT_S) if asked.isdecimal() else _backoff(state)
+    return min(float(asked), LONGEST_WAIT_S) if asked.isdecimal() else otherwise
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return wait_s(error, _backoff(state)) if error else 0.0
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 from metaalign_data.errors import MetaalignError, UserError
-from metaalign_data.hub.asking import ATTEMPTS, may_pass, patiently, status_of
+from metaalign_data.hub.asking import ATTEMPTS, may_pass, patiently, status_of, wait_s
 from metaalign_data.hub.cards import CARD
 from metaalign_data.hub.local import LocalFile
 from metaalign_data.hub.plan import Plan, named
@@ -63,7 +63,7 @@ class Committer:
                 elif attempt == ATTEMPTS:
                     raise
                 else:
-                    time.sleep(WAIT_S * attempt)
+                    time.sleep(wait_s(e, otherwise=WAIT_S * attempt))
         raise MetaalignError(f"{self.repository.name}: others kept changing it; push again")
 
     def _sent(self, plan: Plan, base: State) -> Landed:

@@ -28,7 +28,7 @@ class Allowed:
     personal_data: bool = False
     secrets: frozenset[str] = field(default=frozenset())
 
-    def __contains__(self, finding: Finding) -> bool:
+    def covers(self, finding: Finding) -> bool:
         if finding.kind == "secret":
             return finding.fingerprint in self.secrets
         return self.personal_data
@@ -55,7 +55,7 @@ def review_run(root: Path, allowed: Allowed) -> Review:
         what = f"the run has made no dataset ({manifest['state']}: {manifest.get('verdict', '')})"
         raise UserError(what, where=str(root), fix="run its recipe to the end")
     folder = RunFolder(root)
-    findings = [finding for finding in scan(texts_of(_tables(folder.dataset))) if finding not in allowed]
+    findings = [finding for finding in scan(texts_of(_tables(folder.dataset))) if not allowed.covers(finding)]
     refusals = []
     if manifest["simulated"] and not allowed.simulated:
         refusals.append("its responses are simulated, not a model's; --allow-simulated publishes them, named so")

@@ -22,6 +22,7 @@ _MAY_HOLD_PHONE = r"\d[\d ().\-/]{6,}\d"
 _EMAIL = r"\b[A-Za-z0-9._%+\-]+@(?:[A-Za-z0-9\-]+\.)+[A-Za-z]{2,24}\b"
 _MADE_UP_HOST = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org)|example|test|invalid|localhost|local)$", re.IGNORECASE)
 """Hosts that nobody can have (RFC 2606, RFC 6762)."""
+_MADE_UP_NUMBER = re.compile(r"1\d{3}55501\d\d")
 
 _HOME_REGION = "US"
 """Whose national way of writing numbers is known; elsewhere only numbers with +COUNTRY are found."""
@@ -187,10 +188,11 @@ def _emails(text: str) -> Found:
 
 
 def _phones(text: str) -> Found:
-    """But for free and service numbers, which are nobody's own, and for ten digits in a row, which any number has."""
+    """But for what is nobody's own: free and service numbers, those kept for films; and for digits without a break."""
     from phonenumbers import Leniency, PhoneNumberMatcher, PhoneNumberType, number_type
 
     public = {PhoneNumberType.TOLL_FREE, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST, PhoneNumberType.UAN}
     for found in PhoneNumberMatcher(text, _HOME_REGION, leniency=Leniency.STRICT_GROUPING):
-        if number_type(found.number) not in public and not found.raw_string.isdecimal():
+        made_up = _MADE_UP_NUMBER.fullmatch(f"{found.number.country_code}{found.number.national_number}")
+        if not (made_up or found.raw_string.isdecimal() or number_type(found.number) in public):
             yield "telephone number", found.raw_string
