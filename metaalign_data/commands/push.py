@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
 from metaalign_data.errors import MetaalignError, UserError
-from metaalign_data.hub.asking import ATTEMPTS, may_pass, patiently, status_of, wait_s
+from metaalign_data.hub.asking import ATTEMPTS, may_pass, status_of, wait_s
 from metaalign_data.hub.cards import CARD
 from metaalign_data.hub.local import LocalFile
 from metaalign_data.hub.plan import Plan, named
@@ -71,15 +71,13 @@ class Committer:
         operations = _operations(plan)
         additions = [operation for operation in operations if isinstance(operation, CommitOperationAdd)]
         # What the Hub has of these already is not sent again: a push that broke off goes on here.
-        patiently(
-            lambda: api.preupload_lfs_files(
-                name,
-                additions,
-                repo_type=kind,
-                revision=self.branch,
-                create_pr=self.pull_request,
-                free_memory=False,
-            )
+        api.preupload_lfs_files(
+            name,
+            additions,
+            repo_type=kind,
+            revision=self.branch,
+            create_pr=self.pull_request,
+            free_memory=False,
         )
         done = api.create_commit(
             name,
@@ -124,11 +122,8 @@ def find_pull_request(repository: Repository, plan: Plan) -> Landed | None:
 def check_arrived(repository: Repository, landed: Landed) -> None:
     """Raises MetaalignError where the commit holds anything else than what was sent."""
     there = repository.files(landed.commit)
-    wrong = [
-        path
-        for path, file in landed.plan.all_files().items()
-        if path not in there or not there[path].equals(file) or there[path].size != file.size
-    ]
+    files = landed.plan.all_files().items()
+    wrong = [path for path, file in files if path not in there or not there[path].equals(file)]
     if wrong := sorted({*wrong, *(path for path in landed.plan.removed if path in there)}):
         raise MetaalignError(
             f"{repository.name}: what is there as of {landed.commit[:8]} is not what was sent: {named(wrong)}"

@@ -111,9 +111,12 @@ def _listed(value: Any) -> list[Any]:
 
 def _tables(dataset: Path) -> dict[str, pl.DataFrame]:
     """The rows of each config, and the card."""
-    configs = sorted(path.name for path in dataset.iterdir() if any(path.glob("*.parquet")))
-    tables = {config: pl.read_parquet(sorted((dataset / config).glob("*.parquet"))) for config in configs}
-    card = (dataset / CARD).read_text(encoding="utf-8")
+    try:
+        configs = sorted(path.name for path in dataset.iterdir() if any(path.glob("*.parquet")))
+        tables = {config: pl.read_parquet(sorted((dataset / config).glob("*.parquet"))) for config in configs}
+        card = (dataset / CARD).read_text(encoding="utf-8")
+    except (OSError, pl.exceptions.PolarsError) as e:
+        raise UserError(f"cannot be read: {e}", where=str(dataset)) from e
     return {**tables, "the card": pl.DataFrame({"id": [CARD], "text": [card]})}
 
 

@@ -168,10 +168,12 @@ def _secrets() -> Callable[[str], Found]:
     detectors = [getattr(import_module(f"detect_secrets.plugins.{m}"), name)() for m, name in _DETECTORS.items()]
     keys = {name: re.compile(pattern) for name, pattern in _MODEL_KEYS.items()}
 
+    may_hold = re.compile(_MAY_HOLD_KEY)
+
     def find(text: str) -> Found:
-        for name, pattern in keys.items():
-            yield from ((name, found[0]) for found in pattern.finditer(text))
-        for line in text.splitlines():  # as detect-secrets is written for
+        for line in filter(may_hold.search, text.splitlines()):  # detect-secrets is written for lines
+            for name, pattern in keys.items():
+                yield from ((name, found[0]) for found in pattern.finditer(line))
             for detector in detectors:
                 if any(detector.analyze_string(line)):
                     # It gives the groups of a match; which may be no more than the first letters of all keys.
