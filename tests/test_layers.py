@@ -38,7 +38,17 @@ LAYERS = (
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all
 
-HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai", "sklearn", "scipy", "matplotlib"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "sentence_transformers",
+    "openai",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "faiss",
+}
 
 
 def modules() -> list[str]:
