@@ -51,6 +51,8 @@ SELECT text, model, prompt_tokens, completion_tokens, finish_reason, attempts FR
 """
 _PUT = "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+_FACTS = "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?"
+_DROP_FACT = "DELETE FROM facts WHERE name = ?"
 _SUMS = """
 SELECT model, cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens) FROM completions GROUP BY model, cost_usd
 """
@@ -157,6 +159,18 @@ class Ledger:
     async def put_fact(self, name: str, value: dict[str, Any]) -> None:
         """Keep something found out, JSON-able, in place of what was there. Returns once it is on disk."""
         await self._write(_PUT_FACT, (name, json.dumps(value)))
+
+    def facts(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Every fact whose name begins with `prefix`, by name. Raises TeacherUnusable as `get` does."""
+        try:
+            rows = self._reader.execute(_FACTS, (len(prefix), prefix)).fetchall()
+        except sqlite3.Error as e:
+            raise TeacherUnusable(f"{self.path}: the ledger cannot be read: {e}") from e
+        return {name: json.loads(value) for name, value in rows}
+
+    async def drop_fact(self, name: str) -> None:
+        """Forget what `put_fact` kept. Returns once that is on disk."""
+        await self._write(_DROP_FACT, (name,))
 
     def by_model(self) -> dict[str, Totals]:
         """What the answers of each model took. Raises UserError when the file has become unreadable."""

@@ -130,9 +130,16 @@ class MockOpenAI:
         if self.faults.api_key and headers.get("authorization") != f"Bearer {self.faults.api_key}":
             return self._error(401, f"Incorrect API key provided: {headers.get('authorization', '')}")
         if method == "GET" and path.endswith("/models"):
-            return _http(200, {"object": "list", "data": [{"id": self.faults.model, "object": "model"}]})
+            return http_answer(200, {"object": "list", "data": [{"id": self.faults.model, "object": "model"}]})
         if method != "POST" or not path.endswith("/chat/completions"):
-            return self._error(404, f"no route {path}")
+            return self._elsewhere(method, path, headers, body)
+        return await self._chat(body, reader)
+
+    def _elsewhere(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes | None:
+        """What other servers have under other paths."""
+        return self._error(404, f"no route {path}")
+
+    async def _chat(self, body: bytes, reader: asyncio.StreamReader) -> bytes | None:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         request = json.loads(body)
@@ -166,7 +173,7 @@ class MockOpenAI:
             return "400", self._error(400, refusal)
         cut = self._rng.random() < f.malformed_rate
         reply, is_json = self._answer(request, messages, cut=cut)
-        return "malformed" if cut and is_json else "ok", _http(200, reply)
+        return "malformed" if cut and is_json else "ok", http_answer(200, reply)
 
     def _draw(self) -> str:
         f, r = self.faults, self._faults_rng.random()
@@ -228,7 +235,7 @@ class MockOpenAI:
 
     def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> bytes:
         body, kind = error_body(self.faults.error_shape, message)
-        return _http(status, body, headers, kind)
+        return http_answer(status, body, headers, kind)
 
 
 def completion(
@@ -288,10 +295,10 @@ def _canned(reply: Reply, request: dict[str, Any]) -> bytes:
         body = completion(request, [reply.body], finish_reason=reply.finish_reason)
     else:
         body = reply.body
-    return _http(reply.status, body, reply.headers, reply.content_type)
+    return http_answer(reply.status, body, reply.headers, reply.content_type)
 
 
-def _http(
+def http_answer(
     status: int, body: bytes | dict[str, Any], headers: dict[str, str] | None = None, kind: str = "application/json"
 ) -> bytes:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -303,7 +310,15 @@ def _http(
 @contextlib.contextmanager
 def mock_openai(**faults: Any) -> Iterator[MockOpenAI]:
     """A server on a free port, in a thread of its own, for as long as the body runs."""
-    server, ready = MockOpenAI(Faults(**faults)), threading.Event()
+    server = MockOpenAI(Faults(**faults))
+    with serving(server):
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: MockOpenAI) -> Iterator[None]:
+    """This server, as `mock_openai` does."""
+    ready = threading.Event()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
@@ -315,7 +330,7 @@ def mock_openai(**faults: Any) -> Iterator[MockOpenAI]:
     if not ready.wait(10):
         raise RuntimeError("the mock server did not start")
     try:
-        yield server
+        yield
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from metaalign_data.chat import ChatRequest, Completion, Usage
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
+from metaalign_data.teacher.openai.batches import OpenAIBatches
 from metaalign_data.teacher.openai.connection import Connection, server_address
 from metaalign_data.teacher.openai.dialect import Dialect
 from metaalign_data.teacher.openai.probe import Send, probe
@@ -54,6 +55,10 @@ class OpenAITeacher:
             **self.config.model_dump(include={"model", "top_p", "extra_body"}),
         }
         return "openai " + json.dumps(shaping, sort_keys=True)
+
+    @cached_property
+    def batches(self) -> OpenAIBatches:
+        return OpenAIBatches(self.connection, self._dialect, self.notices)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """One attempt. Asks again at once where the server refuses a way of asking for which there is another."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from metaalign_data.errors import TeacherError, UserError
 from metaalign_data.teacher.openai.check import check_server, is_loopback
 from metaalign_data.teacher.openai.failures import failure, redact
+from metaalign_data.teacher.openai.trust import objection
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -48,10 +49,17 @@ class Connection:
     def key(self) -> str:
         return os.environ.get(self.api_key_env, "").strip()
 
+    @property
+    def objection(self) -> str:
+        """Why the key must not go to this server; "" where it may, or where there is none."""
+        return objection(self.api_key_env, self.base_url) if self.key else ""
+
     @cached_property
     def client(self) -> "AsyncOpenAI":
         import openai
 
+        if refusal := self.objection:
+            raise UserError(refusal)
         # The layers around a client bound the connections and the time. A proxy cannot reach this machine's loopback.
         limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=None, max_keepalive_connections=None)
         http = openai.DefaultAsyncHttpxClient(limits=limits, trust_env=not is_loopback(self.base_url))
@@ -63,6 +71,8 @@ class Connection:
         """Key, server and model, by asking for the list of models: no cost, and no import of the client library."""
         if self.base_url == DEFAULT_BASE_URL and not self.key:
             return [f"{self.api_key_env} is not set; export it, or name another variable with api_key_env"]
+        if refusal := self.objection:
+            return [refusal]
         return check_server(self.base_url, self.key, self.api_key_env, model)
 
     @contextmanager
