@@ -35,11 +35,11 @@ def test_what_cannot_be_a_variable_is_refused(text: str) -> None:
 
 
 def test_the_value_of_a_variable_is_not_shown_in_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUR_SECRET", SECRET)
-    text = message({"seed": "${OUR_SECRET}", "queries": {"source": "bundled", "limit": "${OUR_SECRET}"}})
+    monkeypatch.setenv("OUR_LIMIT", SECRET)
+    text = message({"seed": "${OUR_LIMIT}", "queries": {"source": "bundled", "limit": "${OUR_LIMIT}"}})
     assert text.splitlines() == [
-        "recipe: queries.limit: must be a whole number, is '${OUR_SECRET}'",
-        "recipe: seed: must be a whole number, is '${OUR_SECRET}'",
+        "recipe: queries.limit: must be a whole number, is '${OUR_LIMIT}'",
+        "recipe: seed: must be a whole number, is '${OUR_LIMIT}'",
     ]
 
 
