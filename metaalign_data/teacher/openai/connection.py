@@ -1,15 +1,17 @@
 """The way to one server: address, key, and its failures as TeacherErrors."""
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from metaalign_data.errors import TeacherError, UserError
+from metaalign_data.errors import TeacherError, TeacherUnusable, UserError
 from metaalign_data.teacher.openai.check import check_server, is_loopback
 from metaalign_data.teacher.openai.failures import failure, redact
+from metaalign_data.teacher.openai.wire import Answer, Wire
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 NO_KEY = "none"
 """Sent where no key is set: local servers want none, and the client library does not go without."""
+
+_ACCOUNT = {"OpenAI-Organization": "OPENAI_ORG_ID", "OpenAI-Project": "OPENAI_PROJECT_ID"}
 
 
 def server_address(url: str) -> str:
@@ -49,7 +53,32 @@ class Connection:
         return os.environ.get(self.api_key_env, "").strip()
 
     @cached_property
+    def _wire(self) -> Wire:
+        headers = {"Authorization": f"Bearer {self._key or NO_KEY}"}
+        headers |= {name: value for name, variable in _ACCOUNT.items() if (value := os.environ.get(variable))}
+        # A proxy cannot reach this machine's loopback.
+        return Wire(headers, proxied=not is_loopback(self.base_url))
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """The answer to `body`, as JSON, at `path` ("/chat/completions"). Raises TeacherError without secrets in it."""
+        from aiohttp import ClientError
+
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        try:
+            answer = await self._wire.post(self.base_url + path, raw)
+        except (ClientError, OSError) as e:
+            cause = redact(str(e), self._key) or type(e).__name__
+            raise TeacherError("connection", f"{self.base_url}: {cause}") from None
+        if answer.status >= 400:
+            raise failure(answer.status, answer.body, answer.headers, self._key) from None
+        if answer.status >= 300:
+            there = redact(answer.headers.get("location", "nowhere"), self._key)
+            raise TeacherUnusable(f"{self.base_url} sends elsewhere, to {there}; give that as base_url if it is right")
+        return answer
+
+    @cached_property
     def client(self) -> "AsyncOpenAI":
+        """The openai package, for what is asked seldom: files and batches."""
         import openai
 
         # The layers around a client bound the connections and the time. A proxy cannot reach this machine's loopback.
@@ -81,5 +110,7 @@ class Connection:
             raise failure(e.status_code, e.response.content, e.response.headers, self._key) from None
 
     async def aclose(self) -> None:
+        if "_wire" in self.__dict__:
+            await self._wire.aclose()
         if "client" in self.__dict__:
             await self.client.close()
