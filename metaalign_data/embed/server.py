@@ -17,7 +17,7 @@ from metaalign_data.chat import FROZEN, ChatRequest, Completion, Message, Usage
 from metaalign_data.embed.vectors import Vectors
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.openai.connection import Connection, server_address
-from metaalign_data.teacher.settings import Usd
+from metaalign_data.teacher.price import Usd
 
 BATCH = 128
 """Texts of one request."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from metaalign_data.engine.wiring import make_client
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.base import Client, Teacher
-from metaalign_data.teacher.budget import Budget
+from metaalign_data.teacher.budget import Budget, Spending, spending_of
+from metaalign_data.teacher.expenses import Account, Costly
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.meter import Meter
+from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
 from metaalign_data.teacher.settings import TeacherSettings
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_stack
@@ -59,16 +62,31 @@ class Session:
 
         Raises TeacherError where a server is out of reach or refuses everything.
         """
-        for client in self.clients:
+        for settings, client, _ in self._made:
             name = f"probe:{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
-                facts = await client.probe()
+                facts = await self._probed(settings, client)
                 if facts:  # else nothing was found out: the next run tries again
                     await self.ledger.put_fact(name, facts)
             client.remember(facts)
             if facts:
                 self.facts[client.model] = facts
+
+    async def _probed(self, settings: TeacherSettings, client: Client) -> dict[str, object]:
+        """What a probe finds out, paid for; {} where the budget has no room for it: refusals will tell, too."""
+        price = settings.list_price
+        most = replace(spending_of(MOST, price), calls=MOST_CALLS) if isinstance(client, Costly) else Spending()
+        if not self.budget.holds(most):
+            return {}
+        self.budget.hold(most)
+        account = Account(self.ledger, self.budget, self.meter, client.model, price)
+        try:
+            return await client.probe()
+        finally:
+            self.budget.settle(most, Spending())
+            while isinstance(client, Costly) and client.expenses:
+                await account.pay("probe", client.expenses.pop())
 
     @property
     def stopping(self) -> bool:

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from metaalign_data.chat import ChatRequest, Completion, Usage
+from metaalign_data.chat import ChatRequest, Completion, Message, Usage
 from metaalign_data.errors import TeacherUnusable, UserError
 from metaalign_data.records import digest
 from metaalign_data.teacher.schema import schema_text
@@ -139,6 +140,14 @@ class Ledger:
             answer.text,
         )
         await self._write(_PUT, row)
+
+    async def put_expense(self, what: str, model: str, usage: Usage, cost: Decimal | None) -> None:
+        """Keep what was paid for something that no request will ask for again: a probe, a reply without an answer.
+
+        Returns once it is on disk. Raises TeacherUnusable as `put` does.
+        """
+        request = ChatRequest(messages=(Message(role="user", content=what),), prompt=what)
+        await self.put(f"{what}:{uuid4().hex}", request, Completion(text="", model=model, usage=usage), cost)
 
     def fact(self, name: str) -> dict[str, Any] | None:
         """What `put_fact` kept under this name, or None."""

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.base import Client, Teacher
 from metaalign_data.teacher.budget import Budget, Budgeted
+from metaalign_data.teacher.expenses import Account, Accounted
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
@@ -45,7 +46,8 @@ def build_stack(
     if isinstance(client, Bounded):
         concurrency = min(concurrency, client.max_concurrency)
     price = settings.known_price
-    limited = Limited(client, concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
+    accounted = Accounted(client, Account(ledger, budget, meter, client.model, price))
+    limited = Limited(accounted, concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
     patient = Retrying(limited, settings.max_attempts, meter)
     frugal = Budgeted(patient, budget, price)
     recorded = Recorded(frugal, ledger, client.identity, price, meter)

@@ -49,12 +49,12 @@ class Connection:
         self.api_key_env = api_key_env
 
     @property
-    def _key(self) -> str:
+    def key(self) -> str:
         return os.environ.get(self.api_key_env, "").strip()
 
     @cached_property
     def _wire(self) -> Wire:
-        headers = {"Authorization": f"Bearer {self._key or NO_KEY}"}
+        headers = {"Authorization": f"Bearer {self.key or NO_KEY}"}
         headers |= {name: value for name, variable in _ACCOUNT.items() if (value := os.environ.get(variable))}
         # A proxy cannot reach this machine's loopback.
         return Wire(headers, proxied=not is_loopback(self.base_url))
@@ -67,12 +67,12 @@ class Connection:
         try:
             answer = await self._wire.post(self.base_url + path, raw)
         except (ClientError, OSError) as e:
-            cause = redact(str(e), self._key) or type(e).__name__
+            cause = redact(str(e), self.key) or type(e).__name__
             raise TeacherError("connection", f"{self.base_url}: {cause}") from None
         if answer.status >= 400:
-            raise failure(answer.status, answer.body, answer.headers, self._key) from None
+            raise failure(answer.status, answer.body, answer.headers, self.key) from None
         if answer.status >= 300:
-            there = redact(answer.headers.get("location", "nowhere"), self._key)
+            there = redact(answer.headers.get("location", "nowhere"), self.key)
             raise TeacherUnusable(f"{self.base_url} sends elsewhere, to {there}; give that as base_url if it is right")
         return answer
 
@@ -85,14 +85,14 @@ class Connection:
         limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=None, max_keepalive_connections=None)
         http = openai.DefaultAsyncHttpxClient(limits=limits, trust_env=not is_loopback(self.base_url))
         return openai.AsyncOpenAI(
-            api_key=self._key or NO_KEY, base_url=self.base_url, max_retries=0, timeout=None, http_client=http
+            api_key=self.key or NO_KEY, base_url=self.base_url, max_retries=0, timeout=None, http_client=http
         )
 
     def check(self, model: str) -> Sequence[str]:
         """Key, server and model, by asking for the list of models: no cost, and no import of the client library."""
-        if self.base_url == DEFAULT_BASE_URL and not self._key:
+        if self.base_url == DEFAULT_BASE_URL and not self.key:
             return [f"{self.api_key_env} is not set; export it, or name another variable with api_key_env"]
-        return check_server(self.base_url, self._key, self.api_key_env, model)
+        return check_server(self.base_url, self.key, self.api_key_env, model)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -104,10 +104,10 @@ class Connection:
         except openai.APITimeoutError:
             raise TeacherError("timeout", f"{self.base_url} took too long") from None
         except openai.APIConnectionError as e:
-            cause = redact(str(e.__cause__ or e), self._key) or type(e.__cause__).__name__
+            cause = redact(str(e.__cause__ or e), self.key) or type(e.__cause__).__name__
             raise TeacherError("connection", f"{self.base_url}: {cause}") from None
         except openai.APIStatusError as e:  # its request holds the key: nothing of it may reach a traceback
-            raise failure(e.status_code, e.response.content, e.response.headers, self._key) from None
+            raise failure(e.status_code, e.response.content, e.response.headers, self.key) from None
 
     async def aclose(self) -> None:
         if "_wire" in self.__dict__:

@@ -64,9 +64,18 @@ class Dialect:
             return f"{self.model}: the server refuses {WAYS[given_up]}; JSON is asked for in another way"
         return ""
 
+    @property
+    def learnt(self) -> dict[str, object]:
+        """What refusals have taught, for `take` to ask in that way from the first request on."""
+        found: dict[str, object] = {} if self.sends_temperature else {"temperature": False}
+        return found if self.limit_key == "max_tokens" else found | {"limit_key": self.limit_key}
+
     def take(self, facts: Mapping[str, object]) -> set[str]:
         """Go by what a probe found. Sentences on what the server does not honour."""
-        lost = [option for option in ("n", "seed", "logprobs") if facts.get(option) is False]
+        if facts.get("limit_key") == "max_completion_tokens":
+            self.limit_key = "max_completion_tokens"
+        self.sends_temperature = self.sends_temperature and facts.get("temperature") is not False
+        lost = [option for option in ("n", "seed", "logprobs", "temperature") if facts.get(option) is False]
         for i, way in enumerate(WAYS):
             if way == facts.get("structured_output"):
                 self.structured_output = way
