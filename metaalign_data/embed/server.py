@@ -67,11 +67,9 @@ class EmbeddingClient:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """The vectors of the messages' texts, in their order. Raises TeacherError."""
-        with self.connection.translated():
-            raw = await self.connection.client.embeddings.with_raw_response.create(
-                model=self.model, input=[message.content for message in request.messages], encoding_format="float"
-            )
-        vectors, usage = _read_reply(raw.http_response.content, request)
+        texts = [message.content for message in request.messages]
+        body = {"model": self.model, "input": texts, "encoding_format": "float"}
+        vectors, usage = _read_reply((await self.connection.post("/embeddings", body)).body, request)
         return Completion(text=base64.b64encode(vectors.tobytes()).decode(), model=self.model, usage=usage)
 
     async def aclose(self) -> None:

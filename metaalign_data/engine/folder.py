@@ -18,6 +18,11 @@ REJECTS = pl.Schema(
 FAILURES = pl.Schema(
     {"row_id": pl.String(), "stage": pl.String(), "reason": pl.String(), "error": pl.String(), "row": pl.String()}
 )
+ASKED = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "key": pl.String(), "unusable": pl.String()})
+"""The answers of the ledger that each row was made with; `unusable` says why one was of no use, "" where it was."""
+
+ROWS_PER_PART = 2_000
+"""Few enough that a part of judgements, which hold all that was written, is some ten MB while it is gathered."""
 
 
 class RunFolder:
@@ -30,6 +35,7 @@ class RunFolder:
         self.ledger = root / "ledger.sqlite"
         self.vectors = root / "vectors.sqlite"
         self.tables = root / "tables"
+        self.asked = root / "asked"
         self.rejects = root / "rejects"
         self.failures = root / "failures.parquet"
         self.dataset = root / "dataset"
@@ -40,7 +46,7 @@ class RunFolder:
         anew. Raises what `held` raises.
         """
         with self.held():
-            for derived in (self.tables, self.rejects):
+            for derived in (self.tables, self.rejects, self.asked):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)
             yield
@@ -67,7 +73,11 @@ class RunFolder:
 
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""
-        return pl.scan_parquet(sorted((self.tables / stage).glob("part-*.parquet")))
+        return pl.scan_parquet(self.parts(stage))
+
+    def parts(self, stage: str) -> list[Path]:
+        """The files of that table, in order."""
+        return sorted((self.tables / stage).glob("part-*.parquet"))
 
     def pairs(self) -> pl.DataFrame:
         """The pairs of the run's dataset, with a `split` column. Raises UserError where there is none."""
@@ -91,7 +101,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 class Parts:
     """A growing table as parquet parts of at most `rows_per_part` rows, each written atomically."""
 
-    def __init__(self, folder: Path, schema: pl.Schema, rows_per_part: int = 10_000) -> None:
+    def __init__(self, folder: Path, schema: pl.Schema, rows_per_part: int = ROWS_PER_PART) -> None:
         self.folder, self.schema, self.rows_per_part = folder, schema, rows_per_part
         self._rows: list[Mapping[str, Any]] = []
         self._written = 0
@@ -137,9 +147,10 @@ class Parts:
         self._written += 1
 
 
-def batches(frame: pl.LazyFrame, size: int = 1_000) -> Iterator[pl.DataFrame]:
-    """The rows in order, `size` at a time, without reading all of them at once."""
-    offset = 0
-    while (batch := frame.slice(offset, size).collect()).height:
-        yield batch
-        offset += size
+def batches(files: Iterable[Path], size: int = 1_000) -> Iterator[pl.DataFrame]:
+    """The rows of the files in order, at most `size` at a time, without reading all of them at once."""
+    for file in files:
+        offset = 0
+        while (batch := pl.scan_parquet(file).slice(offset, size).collect()).height:
+            yield batch
+            offset += size

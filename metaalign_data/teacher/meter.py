@@ -1,10 +1,22 @@
 """Counters of one run, read by whatever shows its progress."""
 
-from collections.abc import Set
+import time
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from metaalign_data.chat import Usage
+from metaalign_data.teacher.trail import asker
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A request without an answer yet: who asks, the prompt file that wrote it, and since when (monotonic, seconds)."""
+
+    asker: str
+    prompt: str
+    since_s: float
 
 
 @dataclass
@@ -25,6 +37,7 @@ class Meter:
     completion_tokens: int = 0
     usd: Decimal = Decimal(0)
     unpriced_calls: int = 0
+    _open: dict[int, OpenRequest] = field(default_factory=dict)
     _watched: list[Set[str]] = field(default_factory=list)
 
     def paid(self, usage: Usage, cost: Decimal | None) -> None:
@@ -35,6 +48,21 @@ class Meter:
             self.unpriced_calls += 1
         else:
             self.usd += cost
+
+    @contextmanager
+    def open(self, prompt: str) -> Iterator[None]:
+        """Count a request as open while the body waits for its answer, retries and pauses included."""
+        request = OpenRequest(asker(), prompt, time.monotonic())
+        self._open[id(request)] = request
+        try:
+            yield
+        finally:
+            del self._open[id(request)]
+
+    @property
+    def longest_open(self) -> OpenRequest | None:
+        """The request that has waited longest, of those that wait."""
+        return min(self._open.values(), key=lambda request: request.since_s, default=None)
 
     def watch(self, notices: Set[str]) -> None:
         """Include a client's notices, those that it will still make as well."""

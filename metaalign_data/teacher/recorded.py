@@ -8,6 +8,7 @@ from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.price import Price
+from metaalign_data.teacher.trail import leave
 
 
 class Recorded:
@@ -26,6 +27,7 @@ class Recorded:
         while True:
             if (kept := self.ledger.get(key)) is not None:
                 self.meter.replayed += 1
+                leave(key)
                 return kept
             if (other := self._asking.get(key)) is None:
                 return await self._ask(key, request)
@@ -36,10 +38,12 @@ class Recorded:
     async def _ask(self, key: str, request: ChatRequest) -> Completion:
         told = self._asking[key] = asyncio.get_running_loop().create_future()
         try:
-            completion = await self.inner.complete(request)
+            with self.meter.open(request.prompt):
+                completion = await self.inner.complete(request)
             cost = self.price.of(completion.usage) if self.price else None
             self.meter.paid(completion.usage, cost)
             await self.ledger.put(key, request, completion, cost)
+            leave(key)
         except MetaalignError as e:
             told.set_exception(e)
             told.exception()  # nobody may be waiting, and that is no error

@@ -33,8 +33,7 @@ class OpenAIBatches:
         return hashlib.sha256(f"metaalign {self.connection.key}".encode()).hexdigest()[:12]
 
     def body(self, request: ChatRequest) -> dict[str, Any]:
-        sent = self.dialect.parameters(request)
-        return {**sent, **sent.pop("extra_body", {})}
+        return self.dialect.parameters(request)
 
     def read(self, line: Line, request: ChatRequest, sent: dict[str, Any]) -> Completion:
         key = self.connection.key

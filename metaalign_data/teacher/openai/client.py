@@ -100,6 +100,5 @@ class OpenAITeacher:
                 self.notices.add(notice)
 
     async def _send(self, parameters: dict[str, Any]) -> Reply:
-        with self.connection.translated():
-            raw = await self.connection.client.chat.completions.with_raw_response.create(**parameters)
-        return read_reply(raw.http_response.content, self.connection.key)
+        answer = await self.connection.post("/chat/completions", parameters)
+        return read_reply(answer.body, self.connection.key)

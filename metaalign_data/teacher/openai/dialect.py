@@ -22,7 +22,7 @@ class Dialect:
     """Starts from what OpenAI documents, and gives up one thing at a time as the server refuses it."""
 
     def __init__(self, model: str, top_p: float | None, extra_body: Mapping[str, Any], library: Library) -> None:
-        self.model, self.top_p, self.extra_body, self.library = model, top_p, extra_body, library
+        self.model, self.top_p, self.extra_body, self.library = model, top_p, dict(extra_body), library
         self.structured_output: StructuredOutput = "json_schema"
         self.limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
         self.sends_temperature = True
@@ -34,9 +34,7 @@ class Dialect:
             found["temperature"] = temperature
         if self.top_p is not None:
             found["top_p"] = self.top_p
-        if self.extra_body:
-            found["extra_body"] = dict(self.extra_body)
-        return found
+        return found | self.extra_body
 
     def parameters(self, request: ChatRequest) -> dict[str, Any]:
         """The parameters of `request`, with JSON asked for in the best way that the server honours."""
