@@ -45,7 +45,6 @@ class BatchOpenAI(MockOpenAI):
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, Batch] = {}
         self.line_calls: list[Call] = []
-        self.usages: list[dict[str, int]] = []
         self.own_keys_only = False  # a batch is seen with the key that made it, and with no other
 
     def asked_twice(self) -> int:

@@ -73,7 +73,11 @@ class OpenAITeacher:
         """What the server honours: a few requests of some tokens each, which go into `expenses`."""
 
         async def send(parameters: dict[str, Any]) -> Reply:
-            reply = await self._send(parameters)
+            try:
+                reply = await self._send(parameters)
+            except TeacherError as e:
+                self.expenses += [e.charged] if e.charged else []
+                raise
             self.expenses.append(reply.counted([message["content"] for message in parameters["messages"]]))
             return reply
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.batch.journal import Journal
 from metaalign_data.teacher.ledger import Ledger
-from mock_openai import completion
 from teachers import KEY, ask
 
 pytestmark = pytest.mark.usefixtures("quick_backoff")
@@ -148,10 +148,8 @@ async def test_answers_of_a_batch_that_nobody_asks_for_any_more_are_in_the_ledge
             await all_of(session, QUESTIONS[:1])
         assert len(server.batches) == 1
     ledger = Ledger.open(tmp_path / "ledger.sqlite")
-    by_batch = sum(usage["prompt_tokens"] for usage in server.usages)
-    probed = ledger.totals().prompt_tokens - by_batch
-    assert ledger.totals().calls == len(QUESTIONS) + len(server.calls)
-    assert probed > 0
+    assert ledger.totals().calls == len(server.usages) == len(QUESTIONS) + len(server.calls)
+    assert ledger.totals().prompt_tokens == sum(usage["prompt_tokens"] for usage in server.usages)
     await ledger.close()
 
 
@@ -233,12 +231,11 @@ async def test_half_price_is_what_the_ledger_says_to_the_last_digit(tmp_path: Pa
         async with session_of(server, tmp_path) as session:
             await all_of(session, [*QUESTIONS, *VERDICTS])
             spent = session.ledger.totals()
-        single = [completion(call.body, [""])["usage"]["prompt_tokens"] for call in server.calls]
-    batched = sum(u["prompt_tokens"] * 1 + u["completion_tokens"] * 2 for u in server.usages) / 2
-    assert spent.calls == len(server.usages) + len(single)
-    assert spent.usd is not None
-    rest = float(spent.usd) * 1e6 - batched  # the probe, at full price
-    assert sum(single) < rest < sum(single) + 2 * 2000
+    millionths = [usage["prompt_tokens"] + 2 * usage["completion_tokens"] for usage in server.usages]
+    probe, batched = millionths[: len(server.calls)], millionths[len(server.calls) :]
+    assert len(probe) >= 7
+    assert spent.calls == len(millionths)
+    assert spent.usd == (sum(probe) + Decimal(sum(batched)) / 2) / 1_000_000
 
 
 async def test_a_batch_that_was_left_pending_counts_against_the_budget_before_it_ends(tmp_path: Path) -> None:
