@@ -67,6 +67,8 @@ async def openai_loop(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
 
 @asynccontextmanager
 async def whole_stack(base_url: str, concurrency: int) -> AsyncIterator[Ask]:
+    import aiohttp  # noqa: F401  the stack imports it with the first request
+
     from metaalign_data.chat import ChatRequest, Message
     from metaalign_data.prompting import Library
     from metaalign_data.teacher.budget import Budget

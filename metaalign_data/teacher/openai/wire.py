@@ -37,15 +37,15 @@ class Wire:
 
         Raises aiohttp.ClientError and OSError.
         """
-        session = self._session or self._opened()
+        session = self._session or self._opened(encrypted=url.startswith("https:"))
         async with session.post(url, data=body, allow_redirects=False) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    def _opened(self) -> "ClientSession":
+    def _opened(self, *, encrypted: bool) -> "ClientSession":
         from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
         # The layers around a client bound the connections and the time.
-        connector = TCPConnector(limit=0, keepalive_timeout=IDLE_S, ssl=_trusting())
+        connector = TCPConnector(limit=0, keepalive_timeout=IDLE_S, ssl=_trusting() if encrypted else False)
         self._session = ClientSession(
             connector=connector,
             headers=self._headers,
