@@ -5,24 +5,24 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
-from metaalign_data.dataset.export import write_dataset
+from metaalign_data.dataset.export import Rows, write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
+from metaalign_data.engine.accounts import unaccounted
 from metaalign_data.engine.context import StageContext
-from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.feed import Feed
 from metaalign_data.engine.flow import Stopped, TooManyFailures
 from metaalign_data.engine.folder import RunFolder, write_atomically
-from metaalign_data.engine.manifest import State, software, write_manifest
+from metaalign_data.engine.manifest import State, hashes, software, write_manifest
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
@@ -38,8 +38,7 @@ from metaalign_data.queries import Read, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.report.judging import judging_figures
 
-Rows = dict[str, dict[str, int]]
-"""Number of rows by config and split."""
+T = TypeVar("T")
 
 NOTE_EVERY_S = 5.0
 
@@ -195,7 +194,13 @@ class _Run:
 
     async def _to_the_end(self, runner: Runner, session: Session) -> tuple[State, str, Rows | None]:
         try:
-            pairs = await self._rows(runner)
+            await self._rows(runner)
+            if problems := unaccounted(runner.counts, self.folder):
+                return "failed", "rows are unaccounted for: " + "; ".join(problems), None
+            pairs = runner.counts[runner.specs[-1].name].made
+            if not pairs:
+                return "failed", "no pair came out: " + biggest_losses(runner.counts), None
+            rows = await _to_its_end(asyncio.to_thread(self._write, runner, session))
         except BudgetReached as e:
             return "budget_reached", f"{e}; raise the budget and run the same recipe again to go on", None
         except Stopped:
@@ -208,16 +213,14 @@ class _Run:
             return "failed", f"{e}{BURNING}", None
         except (TeacherUnusable, UserError) as e:
             return "failed", str(e), None
-        except OSError as e:
+        except (OSError, pl.exceptions.PolarsError) as e:
             return "failed", f"{e}; every answer so far is in the ledger, run the same recipe again to go on", None
-        if problems := unbalanced(runner.counts):
-            return "failed", "rows are unaccounted for: " + "; ".join(problems), None
-        frame = pairs.collect()
-        if frame.is_empty():
-            return "failed", "no pair came out: " + biggest_losses(runner.counts), None
-        self.figures = dataset_figures(frame) | {"judging": judging_figures(self.folder.root)}
-        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
-        return "done", done_sentence(runner.counts, frame.height, self.target), rows
+        return "done", done_sentence(runner.counts, pairs, self.target), rows
+
+    def _write(self, runner: Runner, session: Session) -> Rows:
+        files = self.folder.parts(runner.specs[-1].name)
+        self.figures = dataset_figures(pl.scan_parquet(files)) | {"judging": judging_figures(self.folder.root)}
+        return write_dataset(files, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
 
     def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
         recipe, totals = self.recipe, session.ledger.totals()
@@ -280,6 +283,7 @@ class _Run:
                 "rounds": self.target.rounds,
             },
             "dataset": dataset,
+            "files": dataset and hashes(self.folder.dataset),
             "figures": self.figures,
             "versions": software(),
         }
@@ -289,3 +293,12 @@ class _Run:
             if state != "running":  # where a note on the way cannot be written, rows cannot either: these end the run
                 state, verdict = "failed", f"{verdict}; manifest.json cannot be written: {e.strerror}"
         return RunResult(self.folder.root, state, verdict, manifest)
+
+
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """The result of `work`, which takes seconds and is not to be left half done, cancelled or not."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        return await task
