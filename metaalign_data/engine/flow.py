@@ -1,9 +1,11 @@
 """One row through consecutive stages, whatever becomes of it."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from metaalign_data.engine.counts import Counts
 from metaalign_data.engine.plan import RowStep
@@ -45,9 +47,17 @@ class Ended:
         self.asked.extend(other.asked)
 
 
+class AtWork(NamedTuple):
+    """A row that a stage has in hand, since when (monotonic, seconds)."""
+
+    stage: str
+    row_id: str
+    since_s: float
+
+
 @dataclass(frozen=True)
 class Flow:
-    """The steps of a segment. `counts` is kept up to date while rows go through.
+    """The steps of a segment. `counts` and `at_work`, the oldest first, are kept up to date while rows go through.
 
     `serial` lets the rows that one row gives go on one after the other.
     """
@@ -55,6 +65,7 @@ class Flow:
     steps: tuple[RowStep, ...]
     contexts: Mapping[str, Context]
     counts: Counts
+    at_work: dict[int, AtWork] = field(default_factory=dict)
     serial: bool = False
 
     async def run(self, row: Record, depth: int = 0) -> Ended:
@@ -79,6 +90,8 @@ class Flow:
         return ended
 
     async def _process(self, step: RowStep, row: Record, ended: Ended) -> list[Record]:
+        here = AtWork(step.name, row.id, time.monotonic())
+        self.at_work[id(here)] = here
         with trail(f"{step.name}, row {row.id}") as answers:
             try:
                 made, rejects = sorted_out(await step.stage.process(row, self.contexts[step.name]), step.name)
@@ -87,7 +100,9 @@ class Flow:
             except Exception as e:  # whatever a stage does wrong costs its row, never the run
                 made, rejects = [], []
                 ended.failures.append(self._failed(step, row, e))
-            else:
+            finally:
+                del self.at_work[id(here)]
+            if made or rejects:
                 self.counts[step.name].result(len(made), [each.reason for each in rejects])
         ended.rejects.extend(_ending(row, step.name, each.reason) | {"detail": each.detail} for each in rejects)
         ended.asked.extend(_asked(row, step.name, answers))

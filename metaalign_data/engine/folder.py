@@ -46,6 +46,9 @@ class RunFolder:
         anew. Raises what `held` raises.
         """
         with self.held():
+            aside = self.root / ".dataset.old"
+            if aside.exists() and not self.dataset.exists():  # killed in between two renames
+                aside.rename(self.dataset)
             for derived in (self.tables, self.rejects, self.asked):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)

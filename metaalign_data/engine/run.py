@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts, too_many
-from metaalign_data.engine.flow import STOPS, Ended, Flow, TooManyFailures
+from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures
 from metaalign_data.engine.folder import ASKED, FAILURES, REJECTS, Parts, RunFolder, batches
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.table_step import kept_and_dropped, transform
@@ -30,8 +30,8 @@ class Runner:
     what a row gives one after the other, too. Where more than `max_failure_rate` of a stage's rows come to nothing for
     want of a usable answer, the run stops. `on_stop` is called once with the reason why it has to end early.
 
-    `counts`, `rows_done` of `rows_total` queries (None where nobody knows), and `at_table`, the table stage at work,
-    can be read at any time, for progress.
+    `counts`, `rows_done` of `rows_total` queries (None where nobody knows), `at_work`, the rows that stages have in
+    hand, and `at_table`, the table stage at work, can be read at any time, for progress.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Runner:
         self.specs, self.folder, self.window, self.serial = tuple(specs), folder, window, serial
         self.max_failure_rate, self._on_stop = max_failure_rate, on_stop
         self.rows_done, self.rows_total = 0, rows_total
+        self.at_work: dict[int, AtWork] = {}
         self.at_table: str | None = None
         self.contexts = {spec.name: context(spec.name) for spec in self.specs}
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
@@ -57,6 +58,10 @@ class Runner:
         self._asked = Parts(folder.asked, ASKED)
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped is not None
 
     def stop(self, reason: Exception) -> None:
         """Take no further row and leave the table stage that is at work; `run` raises the first reason."""
@@ -129,7 +134,7 @@ class Runner:
         self, steps: tuple[RowStep, ...], source: Iterator[Record], tables: Sequence[Parts], *, count: bool
     ) -> None:
         """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
-        flow = Flow(steps, self.contexts, self.counts, self.serial)
+        flow = Flow(steps, self.contexts, self.counts, self.at_work, self.serial)
         work = Window[Ended](self.window)
         try:
             for row in source:

@@ -10,7 +10,7 @@ from typing import Any
 
 from metaalign_data.engine.embedding import Switchboard
 from metaalign_data.engine.wiring import make_client
-from metaalign_data.errors import UserError
+from metaalign_data.errors import BudgetReached, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.base import Client, Teacher
@@ -121,8 +121,8 @@ class Session:
         """Nothing new is asked from now on: whoever would, gets `reason`. Answers in flight are kept."""
         self.budget.stop(reason)
         for client in self.clients:
-            if isinstance(client, Batched):  # its answers may be a day away: the next run fetches them
-                client.leave(reason)
+            if isinstance(client, Batched) and not isinstance(reason, BudgetReached):
+                client.leave(reason)  # its answers may be a day away: the next run fetches them
 
 
 @asynccontextmanager

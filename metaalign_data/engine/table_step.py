@@ -13,11 +13,11 @@ from metaalign_data.engine.folder import batches
 from metaalign_data.engine.plan import TableStep
 from metaalign_data.errors import UserError
 from metaalign_data.stage import Context
+from metaalign_data.stages.columns import MARKS
 
 T = TypeVar("T")
 
 ROWS_PER_GROUP = 1_000
-MARKS = ("reject_reason", "reject_detail")
 
 
 async def transform(step: TableStep, table: pl.LazyFrame, context: Context, out: Path, rows: int) -> None:

@@ -19,7 +19,7 @@ from metaalign_data.recipe.environment import expand, plaintext_keys
 from metaalign_data.recipe.fit import reachable
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
-from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
+from metaalign_data.recipe.settings import DatasetSettings, Name, RunSettings, Shares, even_shares
 from metaalign_data.recipe.settle import settle
 from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges
 from metaalign_data.resources import bundled
@@ -47,6 +47,7 @@ class Recipe(BaseModel):
     judges: JudgeBlocks = Field(alias="judge")
     weak_teacher: TeacherBlock | None = None
     budget: BudgetSettings = BudgetSettings()
+    run: RunSettings = RunSettings()
     queries: QuerySettings
     subsets: Shares = Field(default_factory=even_shares)
     preferences: PreferenceSettings = PreferenceSettings()
@@ -124,6 +125,16 @@ class Recipe(BaseModel):
     def harmless(self) -> Self:
         """The same recipe without its harmful queries."""
         return self.model_copy(update={"queries": self.queries.model_copy(update={"harmful": None})})
+
+    def serial(self) -> Self:
+        """The same recipe, asking one request at a time."""
+
+        def one(settings: TeacherSettings) -> TeacherSettings:
+            return settings.model_copy(update={"max_concurrency": 1})
+
+        models = {"teacher": one(self.teacher), "judges": tuple(map(one, self.judges))}
+        weak = self.weak_teacher and one(self.weak_teacher)
+        return self.model_copy(update={**models, "weak_teacher": weak})
 
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judges, where they are not simulated already.

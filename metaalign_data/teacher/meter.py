@@ -60,9 +60,13 @@ class Meter:
             del self._open[id(request)]
 
     @property
+    def open_requests(self) -> int:
+        return len(self._open)
+
+    @property
     def longest_open(self) -> OpenRequest | None:
         """The request that has waited longest, of those that wait."""
-        return min(self._open.values(), key=lambda request: request.since_s, default=None)
+        return next(iter(self._open.values()), None)
 
     def watch(self, notices: Set[str]) -> None:
         """Include a client's notices, those that it will still make as well."""
