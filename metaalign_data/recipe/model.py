@@ -126,6 +126,16 @@ class Recipe(BaseModel):
         """The same recipe without its harmful queries."""
         return self.model_copy(update={"queries": self.queries.model_copy(update={"harmful": None})})
 
+    def unbatched(self) -> Self:
+        """The same recipe, asking each request by itself, for whoever cannot wait a day."""
+
+        def single(settings: TeacherSettings) -> TeacherSettings:
+            return settings.model_copy(update={"batch": None})
+
+        models = {"teacher": single(self.teacher), "judges": tuple(map(single, self.judges))}
+        weak = self.weak_teacher and single(self.weak_teacher)
+        return self.model_copy(update={**models, "weak_teacher": weak})
+
     def serial(self) -> Self:
         """The same recipe, asking one request at a time."""
 
