@@ -168,7 +168,7 @@ class _Run:
                 embedding=embedding,
             )
 
-        window = 1 if self.serial else 2 * max(s.max_concurrency for s in (self.recipe.teacher, *self.recipe.judges))
+        window = 1 if self.serial else max(s.rows_in_work for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs
         total = self.recipe.queries.limit
         if self.target:

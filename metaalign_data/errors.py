@@ -12,7 +12,10 @@ MetaalignError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from metaalign_data.chat import Usage
 
 TeacherReason = Literal[
     "rate_limited",  # 429 beyond every patience
@@ -72,12 +75,21 @@ class MissingExtra(UserError):
 class TeacherError(MetaalignError):
     """A request that ended without a usable answer.
 
-    `retry_after_s` is what the server asked for (Retry-After), in seconds, or None.
+    `retry_after_s` is what the server asked for (Retry-After), in seconds, or None. `charged` is what it said that the
+    attempt took all the same, or None.
     """
 
-    def __init__(self, reason: TeacherReason, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        reason: TeacherReason,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        charged: "Usage | None" = None,
+    ) -> None:
         self.reason: TeacherReason = reason
         self.retry_after_s = retry_after_s
+        self.charged = charged
         super().__init__(message)
 
 

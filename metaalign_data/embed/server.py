@@ -17,7 +17,7 @@ from metaalign_data.chat import FROZEN, ChatRequest, Completion, Message, Usage
 from metaalign_data.embed.vectors import Vectors
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.openai.connection import Connection, server_address
-from metaalign_data.teacher.settings import Usd
+from metaalign_data.teacher.price import Usd
 
 BATCH = 128
 """Texts of one request."""
@@ -67,11 +67,9 @@ class EmbeddingClient:
 
     async def complete(self, request: ChatRequest) -> Completion:
         """The vectors of the messages' texts, in their order. Raises TeacherError."""
-        with self.connection.translated():
-            raw = await self.connection.client.embeddings.with_raw_response.create(
-                model=self.model, input=[message.content for message in request.messages], encoding_format="float"
-            )
-        vectors, usage = _read_reply(raw.http_response.content, request)
+        texts = [message.content for message in request.messages]
+        body = {"model": self.model, "input": texts, "encoding_format": "float"}
+        vectors, usage = _read_reply((await self.connection.post("/embeddings", body)).body, request)
         return Completion(text=base64.b64encode(vectors.tobytes()).decode(), model=self.model, usage=usage)
 
     async def aclose(self) -> None:

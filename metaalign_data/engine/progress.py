@@ -67,6 +67,7 @@ class Progress:
             f"{m.asked:,} asked, {m.asked / elapsed_s:.1f}/s",
             f"{m.replayed:,} from the ledger",
             f"{m.in_flight} in flight",
+            *([f"{m.batched:,} in batches"] if m.batched else []),
             *([f"{m.retries:,} retries"] if m.retries else []),
             f"{m.prompt_tokens + m.completion_tokens:,} tokens",
             cost_text(m),

@@ -3,18 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from metaalign_data.engine.embedding import Switchboard
 from metaalign_data.engine.wiring import make_client
+from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.base import Client, Teacher
-from metaalign_data.teacher.budget import Budget
+from metaalign_data.teacher.batch import Batched, Batching
+from metaalign_data.teacher.batch.journal import Journal
+from metaalign_data.teacher.budget import Budget, Spending, spending_of
+from metaalign_data.teacher.expenses import Account, Costly
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.meter import Meter
+from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
 from metaalign_data.teacher.settings import TeacherSettings
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_stack
@@ -48,27 +54,64 @@ class Session:
             if known == settings:
                 return client, teacher
         client = make_client(settings)
+        if settings.batch:
+            client = self._in_batches(client, settings)
         teacher = build_stack(
             client, settings, ledger=self.ledger, budget=self.budget, meter=self.meter, library=library
         )
         self._made.append((settings, client, teacher))
         return client, teacher
 
+    def _in_batches(self, client: Client, settings: TeacherSettings) -> Client:
+        if not (settings.batch and isinstance(client, Batching)):
+            raise UserError(f"provider '{settings.provider}' has no Batch API", fix="leave out batch")
+        account = Account(self.ledger, self.budget, self.meter, client.model, settings.known_price)
+        return Batched(client, settings.batch, account)
+
+    def _heed_pending(self) -> None:
+        """Raises UserError where batches are pending that these settings would ask again, one request at a time."""
+        asking = {client.identity: isinstance(client, Batched) for client in self.clients}
+        for entry in Journal(self.ledger).entries():
+            if asking.get(entry.identity) is False:
+                raise UserError(
+                    f"batch {entry.job or entry.mark} with {len(entry.keys)} requests is pending, and batch is off now",
+                    fix="say batch: true to fetch what is paid for, or give it up: "
+                    f"metaalign-data batches RUN --forget {entry.job or entry.mark}",
+                )
+
     async def probe(self) -> None:
         """Find out what each server honours, once in the life of a ledger.
 
         Raises TeacherError where a server is out of reach or refuses everything.
         """
-        for client in self.clients:
+        self._heed_pending()
+        for settings, client, _ in self._made:
             name = f"probe:{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
-                facts = await client.probe()
+                facts = await self._probed(settings, client)
                 if facts:  # else nothing was found out: the next run tries again
                     await self.ledger.put_fact(name, facts)
             client.remember(facts)
             if facts:
                 self.facts[client.model] = facts
+            if isinstance(client, Batched):
+                await client.adoption.start()
+
+    async def _probed(self, settings: TeacherSettings, client: Client) -> dict[str, object]:
+        """What a probe finds out, paid for; {} where the budget has no room for it: refusals will tell, too."""
+        price = settings.list_price
+        most = replace(spending_of(MOST, price), calls=MOST_CALLS) if isinstance(client, Costly) else Spending()
+        if not self.budget.holds(most):
+            return {}
+        self.budget.hold(most)
+        account = Account(self.ledger, self.budget, self.meter, client.model, price)
+        try:
+            return await client.probe()
+        finally:
+            self.budget.settle(most, Spending())
+            while isinstance(client, Costly) and client.expenses:
+                await account.pay("probe", client.expenses.pop())
 
     @property
     def stopping(self) -> bool:
@@ -77,6 +120,9 @@ class Session:
     def stop(self, reason: Exception) -> None:
         """Nothing new is asked from now on: whoever would, gets `reason`. Answers in flight are kept."""
         self.budget.stop(reason)
+        for client in self.clients:
+            if isinstance(client, Batched):  # its answers may be a day away: the next run fetches them
+                client.leave(reason)
 
 
 @asynccontextmanager

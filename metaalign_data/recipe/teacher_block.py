@@ -60,7 +60,7 @@ def flat(settings: TeacherSettings) -> dict[str, Any]:
 def inherited(teacher: Mapping[str, Any], judge: Mapping[str, Any]) -> list[str]:
     """Keys that a judge takes from the teacher: those that it leaves out and that still hold for it.
 
-    A price belongs to a model, a key to a server, a provider's own keys to that provider.
+    A price belongs to a model, a key and batches to a server, a provider's own keys to that provider.
     """
 
     def differs(key: str, default: object = None) -> bool:
@@ -68,9 +68,9 @@ def inherited(teacher: Mapping[str, Any], judge: Mapping[str, Any]) -> list[str]
 
     keys = [key for key in teacher if key not in judge]
     if differs("provider", TeacherSettings().provider):
-        return [key for key in keys if key in SHARED and key != "price"]
+        return [key for key in keys if key in SHARED and key not in ("price", "batch")]
     if differs("base_url"):
-        return [key for key in keys if key not in ("price", "api_key_env")]
+        return [key for key in keys if key not in ("price", "batch", "api_key_env")]
     return [key for key in keys if key != "price"] if differs("model") else keys
 
 

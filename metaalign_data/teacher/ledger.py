@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from metaalign_data.chat import ChatRequest, Completion, Usage
+from metaalign_data.chat import ChatRequest, Completion, Message, Usage
 from metaalign_data.errors import TeacherUnusable, UserError
 from metaalign_data.records import digest
 from metaalign_data.teacher.schema import schema_text
@@ -56,6 +57,8 @@ ANSWER = "key, model, finish_reason, prompt_tokens, completion_tokens, cost_usd,
 _GET = f"SELECT {ANSWER} FROM completions WHERE key = ?"  # noqa: S608  nothing from outside
 _PUT = "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+_FACTS = "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?"
+_DROP_FACT = "DELETE FROM facts WHERE name = ?"
 _SUMS = """
 SELECT model, cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens) FROM completions GROUP BY model, cost_usd
 """
@@ -152,6 +155,14 @@ class Ledger:
         sealed = checksum(*told, answer.attempts, answer.text)
         await self._write(_PUT, (*told, answer.attempts, now, request.prompt, asked, answer.text, sealed))
 
+    async def put_expense(self, what: str, model: str, usage: Usage, cost: Decimal | None) -> None:
+        """Keep what was paid for something that no request will ask for again: a probe, a reply without an answer.
+
+        Returns once it is on disk. Raises TeacherUnusable as `put` does.
+        """
+        request = ChatRequest(messages=(Message(role="user", content=what),), prompt=what)
+        await self.put(f"{what}:{uuid4().hex}", request, Completion(text="", model=model, usage=usage), cost)
+
     def fact(self, name: str) -> dict[str, Any] | None:
         """What `put_fact` kept under this name, or None."""
         row = self._find("SELECT value FROM facts WHERE name = ?", name)
@@ -160,6 +171,18 @@ class Ledger:
     async def put_fact(self, name: str, value: dict[str, Any]) -> None:
         """Keep something found out, JSON-able, in place of what was there. Returns once it is on disk."""
         await self._write(_PUT_FACT, (name, json.dumps(value)))
+
+    def facts(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Every fact whose name begins with `prefix`, by name. Raises TeacherUnusable as `get` does."""
+        try:
+            rows = self._reader.execute(_FACTS, (len(prefix), prefix)).fetchall()
+        except sqlite3.Error as e:
+            raise TeacherUnusable(f"{self.path}: the ledger cannot be read: {e}") from e
+        return {name: json.loads(value) for name, value in rows}
+
+    async def drop_fact(self, name: str) -> None:
+        """Forget what `put_fact` kept. Returns once that is on disk."""
+        await self._write(_DROP_FACT, (name,))
 
     def by_model(self) -> dict[str, Totals]:
         """What the answers of each model took."""

@@ -7,7 +7,7 @@ from metaalign_data.errors import MetaalignError
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.meter import Meter
-from metaalign_data.teacher.settings import Price
+from metaalign_data.teacher.price import Price
 from metaalign_data.teacher.trail import leave
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception
-
 from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.errors import TeacherError, TeacherUnusable
 from metaalign_data.teacher.base import Teacher
@@ -35,10 +33,13 @@ class _Course:
     limited_since_s: float = 0.0
     wait_s: float = 0.0
 
-    def again(self, error: BaseException) -> bool:
+    @property
+    def tries(self) -> int:
+        """The one that is under way included."""
+        return self.failures + self.limited + 1
+
+    def again(self, error: TeacherError) -> bool:
         """Whether to try once more after `error`; `wait_s` says in how many seconds."""
-        if not isinstance(error, TeacherError):
-            return False
         if error.reason == "rate_limited":
             self.limited += 1
             self.limited_since_s = self.limited_since_s or time.monotonic()
@@ -64,21 +65,16 @@ async def persist(
     Raises the last error; TeacherUnusable where the server asks for more patience than there is.
     """
     course = _Course(max_attempts, rng)
-    retrying = AsyncRetrying(
-        sleep=sleep, retry=retry_if_exception(course.again), wait=lambda _: course.wait_s, reraise=True
-    )
-
-    async def patient() -> T:
+    while True:
         try:
-            return await call()
+            return await call(), course.tries
         except TeacherError as e:
             if e.retry_after_s is not None and e.retry_after_s > PATIENCE_S:
                 wait = f"{e.retry_after_s / 3600:.1f} hours"
                 raise TeacherUnusable(f"the server asks to wait {wait}: {e}; run the same recipe again then") from e
-            raise
-
-    result: T = await retrying(patient)
-    return result, int(retrying.statistics["attempt_number"])
+            if not course.again(e):
+                raise
+        await sleep(course.wait_s)
 
 
 class Retrying:
@@ -99,4 +95,4 @@ class Retrying:
         completion, attempts = await persist(
             lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
         )
-        return completion.model_copy(update={"attempts": attempts})
+        return completion if attempts == 1 else completion.model_copy(update={"attempts": attempts})

@@ -5,7 +5,9 @@ from typing import Protocol, runtime_checkable
 
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.base import Client, Teacher
+from metaalign_data.teacher.batch import Adopted, Batched
 from metaalign_data.teacher.budget import Budget, Budgeted
+from metaalign_data.teacher.expenses import Account, Accounted
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
@@ -45,8 +47,12 @@ def build_stack(
     if isinstance(client, Bounded):
         concurrency = min(concurrency, client.max_concurrency)
     price = settings.known_price
-    limited = Limited(client, concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
-    patient = Retrying(limited, settings.max_attempts, meter)
-    frugal = Budgeted(patient, budget, price)
+    asked: Teacher = Accounted(client, Account(ledger, budget, meter, client.model, price))
+    if not isinstance(client, Batched):  # a batch has its own pace
+        asked = Limited(asked, concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
+    patient = Retrying(asked, settings.max_attempts, meter)
+    frugal: Teacher = Budgeted(patient, budget, price)
+    if isinstance(client, Batched):
+        frugal = Adopted(frugal, client.identity, client.adoption.expected)
     recorded = Recorded(frugal, ledger, client.identity, price, meter)
     return Structured(recorded, library, settings.json_attempts)

@@ -43,6 +43,10 @@ class Faults:
     malformed_rate: float = 0.0  # the JSON is cut off
     fenced_json_if: str = ""  # plain requests whose messages hold this get a JSON object in a code fence
     always_500_if: str = ""  # requests whose messages hold this never succeed
+    charged_for_nothing_rate: float = 0.0  # a body without an answer that says what it took
+    cached_share: float = 0.0  # of the prompt tokens, told in the usage
+    reasoning_tokens: int = 0  # of each answer, told in the total only
+    echo_key: bool = False  # texts and errors hold the Authorization header
     json_schema: Option = "honour"
     json_object: Option = "honour"
     n: Option = "honour"
@@ -82,6 +86,8 @@ class MockOpenAI:
         self.faults = faults
         self.script: deque[Reply] = deque()
         self.calls: list[Call] = []
+        self.usages: list[dict[str, Any]] = []  # of everything that was charged
+        self._echo = ""
         self.in_flight = self.peak = 0
         self.port = 0
         # One stream each, so that the faults of the first n requests do not depend on what those ask for.
@@ -127,12 +133,20 @@ class MockOpenAI:
         self, method: str, path: str, headers: dict[str, str], body: bytes, reader: asyncio.StreamReader
     ) -> bytes | None:
         """The bytes of the answer, or None to cut the connection."""
+        self._echo = f" {headers.get('authorization', '')}" if self.faults.echo_key else ""
         if self.faults.api_key and headers.get("authorization") != f"Bearer {self.faults.api_key}":
             return self._error(401, f"Incorrect API key provided: {headers.get('authorization', '')}")
         if method == "GET" and path.endswith("/models"):
-            return _http(200, {"object": "list", "data": [{"id": self.faults.model, "object": "model"}]})
+            return http_answer(200, {"object": "list", "data": [{"id": self.faults.model, "object": "model"}]})
         if method != "POST" or not path.endswith("/chat/completions"):
-            return self._error(404, f"no route {path}")
+            return self._elsewhere(method, path, headers, body)
+        return await self._chat(body, reader)
+
+    def _elsewhere(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes | None:
+        """What other servers have under other paths."""
+        return self._error(404, f"no route {path}")
+
+    async def _chat(self, body: bytes, reader: asyncio.StreamReader) -> bytes | None:
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         request = json.loads(body)
@@ -166,7 +180,10 @@ class MockOpenAI:
             return "400", self._error(400, refusal)
         cut = self._rng.random() < f.malformed_rate
         reply, is_json = self._answer(request, messages, cut=cut)
-        return "malformed" if cut and is_json else "ok", _http(200, reply)
+        self.usages.append(reply["usage"])
+        if self._rng.random() < f.charged_for_nothing_rate:
+            return "nothing", http_answer(200, {"choices": [], "usage": reply["usage"], "note": self._echo})
+        return "malformed" if cut and is_json else "ok", http_answer(200, reply)
 
     def _draw(self) -> str:
         f, r = self.faults, self._faults_rng.random()
@@ -219,16 +236,21 @@ class MockOpenAI:
         elif (asked.get("type") == "json_object" and f.json_object == "honour") or fenced:
             texts = [json.dumps({"text": prose(derive(seed, i), 8)}) for i in range(n)]
         else:
-            texts = [prose(derive(seed, i)) for i in range(n)]
+            texts = [prose(derive(seed, i)) + self._echo for i in range(n)]
             cut = False
         texts = [text[: len(text) * 2 // 3] for text in texts] if cut else texts
         texts = [f"Here it is:\n```json\n{text}\n```" for text in texts] if fenced and not asked else texts
         logprobs = bool(request.get("logprobs")) and f.logprobs == "honour"
-        return completion(request, texts, logprobs=logprobs), bool(asked) or fenced
+        body = completion(request, texts, logprobs=logprobs)
+        usage = body["usage"]
+        if f.cached_share:
+            usage["prompt_tokens_details"] = {"cached_tokens": int(usage["prompt_tokens"] * f.cached_share)}
+        usage["total_tokens"] += f.reasoning_tokens
+        return body, bool(asked) or fenced
 
     def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> bytes:
-        body, kind = error_body(self.faults.error_shape, message)
-        return _http(status, body, headers, kind)
+        body, kind = error_body(self.faults.error_shape, message + self._echo)
+        return http_answer(status, body, headers, kind)
 
 
 def completion(
@@ -288,10 +310,10 @@ def _canned(reply: Reply, request: dict[str, Any]) -> bytes:
         body = completion(request, [reply.body], finish_reason=reply.finish_reason)
     else:
         body = reply.body
-    return _http(reply.status, body, reply.headers, reply.content_type)
+    return http_answer(reply.status, body, reply.headers, reply.content_type)
 
 
-def _http(
+def http_answer(
     status: int, body: bytes | dict[str, Any], headers: dict[str, str] | None = None, kind: str = "application/json"
 ) -> bytes:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -303,7 +325,15 @@ def _http(
 @contextlib.contextmanager
 def mock_openai(**faults: Any) -> Iterator[MockOpenAI]:
     """A server on a free port, in a thread of its own, for as long as the body runs."""
-    server, ready = MockOpenAI(Faults(**faults)), threading.Event()
+    server = MockOpenAI(Faults(**faults))
+    with serving(server):
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: MockOpenAI) -> Iterator[None]:
+    """This server, as `mock_openai` does."""
+    ready = threading.Event()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
@@ -315,7 +345,7 @@ def mock_openai(**faults: Any) -> Iterator[MockOpenAI]:
     if not ready.wait(10):
         raise RuntimeError("the mock server did not start")
     try:
-        yield server
+        yield
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)

@@ -11,6 +11,9 @@ from typing import Any
 from metaalign_data.errors import TeacherError, TeacherReason, TeacherUnusable
 
 MESSAGE_CHARS = 300
+REDACTED = "[redacted]"
+SECRET_CHARS = 12
+"""A shorter key is no secret but a word such as EMPTY, for servers that want any: answers may well hold it."""
 
 _FILTERED = re.compile(r"content[_ ](filter|policy|management)|moderation|flagged", re.IGNORECASE)
 _QUOTA = re.compile(r"insufficient[_ ](quota|balance|credit)|exceeded your current quota|billing", re.IGNORECASE)
@@ -68,7 +71,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def error_message(body: bytes, key: str) -> str:
     """One short line on what went wrong, without secrets."""
-    text = body[:20_000].decode("utf-8", "replace")
+    text = body.decode("utf-8", "replace").replace(key or REDACTED, REDACTED)[:20_000]  # no half of a key at the cut
     try:
         found = _words(json.loads(text))
     except (ValueError, RecursionError):
@@ -98,6 +101,11 @@ def _words(node: Any) -> str:
             return json.dumps(node)
 
 
+def without_key(text: str, key: str) -> str:
+    """An answer without `key`, which some servers echo."""
+    return text.replace(key, REDACTED) if len(key) >= SECRET_CHARS else text
+
+
 def redact(text: str, key: str) -> str:
     """`text` without `key` and without anything that looks like one."""
-    return _SECRET.sub("[redacted]", text.replace(key, "[redacted]") if key else text)
+    return _SECRET.sub(REDACTED, text.replace(key, REDACTED) if key else text)
