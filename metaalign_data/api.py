@@ -37,6 +37,7 @@ from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.report.judging import judging_figures
+from metaalign_data.teacher.ledger_care import totals_of
 
 T = TypeVar("T")
 
@@ -223,7 +224,7 @@ class _Run:
         return write_dataset(files, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
 
     def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
-        recipe, totals = self.recipe, session.ledger.totals()
+        recipe, totals = self.recipe, totals_of(self.ledger, self.folder.keys())
         return DatasetFacts(
             name=recipe.name,
             recipe_yaml=recipe.dump(),

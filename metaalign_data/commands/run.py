@@ -29,7 +29,7 @@ def load(args: argparse.Namespace) -> Recipe:
 
 def run(args: argparse.Namespace) -> int:
     result = api.run(load(args), out=args.out, limit=args.limit, simulate=args.simulate, progress=True)
-    return _told(result, as_json=args.json, rows=args.show or 0, reasons=args.verbose)
+    return told(result, as_json=args.json, rows=args.show or 0, reasons=args.verbose)
 
 
 def preview(args: argparse.Namespace) -> int:
@@ -43,7 +43,7 @@ def preview(args: argparse.Namespace) -> int:
         simulate=args.simulate,
         progress=True,
     )
-    return _told(result, as_json=args.json, rows=PREVIEWED_ROWS, reasons=True)
+    return told(result, as_json=args.json, rows=PREVIEWED_ROWS, reasons=True)
 
 
 def status(args: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def status(args: argparse.Namespace) -> int:
     return 0
 
 
-def _told(result: api.RunResult, *, as_json: bool, rows: int, reasons: bool) -> int:
+def told(result: api.RunResult, *, as_json: bool, rows: int, reasons: bool) -> int:
     """Print how a run ended, and return its exit code."""
     if as_json:
         print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))

@@ -105,7 +105,7 @@ class Flow:
             if made or rejects:
                 self.counts[step.name].result(len(made), [each.reason for each in rejects])
         ended.rejects.extend(_ending(row, step.name, each.reason) | {"detail": each.detail} for each in rejects)
-        ended.asked.extend(_asked(row, step.name, answers))
+        ended.asked.extend(asked_by(step.name, row.id, answers))
         return made
 
     def _failed(self, step: RowStep, row: Record, e: Exception) -> dict[str, str]:
@@ -130,8 +130,8 @@ def _ending(row: Record, stage: str, reason: str) -> dict[str, str]:
     return {"row_id": row.id, "stage": stage, "reason": reason, "row": row.model_dump_json()}
 
 
-def _asked(row: Record, stage: str, answers: Iterable[Asked]) -> Iterator[dict[str, str]]:
-    """Each answer once, in an order that does not depend on timing."""
+def asked_by(stage: str, row_id: str, answers: Iterable[Asked]) -> Iterator[dict[str, str]]:
+    """Each answer once, in an order that does not depend on timing; rows of a table with the columns of ASKED."""
     unusable = {answer.key: answer.unusable for answer in answers}
     for key in sorted(unusable):
-        yield {"stage": stage, "row_id": row.id, "key": key, "unusable": unusable[key]}
+        yield {"stage": stage, "row_id": row_id, "key": key, "unusable": unusable[key]}

@@ -74,6 +74,18 @@ class RunFolder:
         finally:
             lock.release()
 
+    def is_held(self) -> bool:
+        """Whether a run is at work here. Makes nothing where nothing is."""
+        path = self.root / ".lock"
+        if not path.exists():
+            return False
+        lock = FileLock(path, timeout=0)
+        try:
+            with lock:
+                return False
+        except Timeout:
+            return True
+
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""
         return pl.scan_parquet(self.parts(stage))
@@ -81,6 +93,11 @@ class RunFolder:
     def parts(self, stage: str) -> list[Path]:
         """The files of that table, in order."""
         return sorted((self.tables / stage).glob("part-*.parquet"))
+
+    def keys(self) -> Iterator[str]:
+        """The ledger's keys of all answers that the rows were made with, some of them more than once."""
+        for batch in batches(sorted(self.asked.glob("part-*.parquet"))):
+            yield from batch["key"]
 
     def pairs(self) -> pl.DataFrame:
         """The pairs of the run's dataset, with a `split` column. Raises UserError where there is none."""

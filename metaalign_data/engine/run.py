@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts, too_many
-from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures
+from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures, asked_by
 from metaalign_data.engine.folder import ASKED, FAILURES, REJECTS, Parts, RunFolder, batches
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.table_step import kept_and_dropped, transform
@@ -17,6 +17,7 @@ from metaalign_data.queries import BadRow, Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
 from metaalign_data.stage import Context
+from metaalign_data.teacher.trail import trail
 
 NextRound = Callable[[Mapping[Subset, int]], Iterable[Read] | None]
 QUERIES = "queries"
@@ -176,15 +177,17 @@ class Runner:
         if self._stopped:
             raise self._stopped
         self.at_table = step.name
-        self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
-        try:
-            await asyncio.wait([self._table])
-            if self._stopped:
-                raise self._stopped
-            await self._table
-        finally:
-            self._table.cancel()
-            self._table = self.at_table = None
+        with trail(f"stage {step.name}") as answers:  # of an embedding server
+            self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
+            try:
+                await asyncio.wait([self._table])
+                if self._stopped:
+                    raise self._stopped
+                await self._table
+            finally:
+                self._table.cancel()
+                self._table = self.at_table = None
+        self._asked.extend(asked_by(step.name, "", answers))
         await self._take(step, scratch, record)
         scratch.unlink()
 

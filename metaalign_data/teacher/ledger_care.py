@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from metaalign_data.errors import UserError
-from metaalign_data.teacher.ledger import ANSWER, check_version, checksum, prepare
+from metaalign_data.teacher.ledger import ANSWER, Totals, check_version, checksum, prepare
 
 GIVE_UP = 1000
 """Rows in a row that cannot be read, after which nothing more is looked for."""
@@ -18,6 +18,10 @@ COLUMNS = "key, model, finish_reason, prompt_tokens, completion_tokens, cost_usd
 ALL = f"{COLUMNS}, text, checksum"
 _WHOLE = f"SELECT {ALL} FROM completions WHERE rowid = ?"  # noqa: S608  names of ours, here and below
 _COPY = f"INSERT OR IGNORE INTO completions ({ALL}) VALUES ({', '.join('?' * len(ALL.split(', ')))})"  # noqa: S608
+_SUMS_OF_USED = """
+SELECT cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens)
+FROM used JOIN completions USING (key) GROUP BY cost_usd
+"""
 _BY_KEY = f"SELECT rowid, {COLUMNS}, text FROM completions WHERE key = ?"  # noqa: S608
 
 
@@ -61,6 +65,19 @@ def answers(path: Path, keys: Iterable[str]) -> list[Answer]:
     except sqlite3.Error as e:
         raise UserError(f"cannot be read: {e}", where=str(path), fix="`metaalign-data doctor` says more") from e
     return [answer for _, answer in sorted(found, key=lambda each: each[0])]
+
+
+def totals_of(path: Path, keys: Iterable[str]) -> Totals:
+    """What the answers under these keys took, each counted once."""
+    with closing(_read_only(path)) as connection:
+        connection.execute("CREATE TEMP TABLE used (key TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID")
+        connection.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in keys))
+        sums = connection.execute(_SUMS_OF_USED).fetchall()
+    found = Totals()
+    for cost, calls, prompt_tokens, completion_tokens in sums:
+        usd = None if cost is None else Decimal(cost) * calls
+        found += Totals(calls, prompt_tokens, completion_tokens, usd)
+    return found
 
 
 def set_aside(path: Path, keys: Iterable[str]) -> int:
