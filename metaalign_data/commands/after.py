@@ -73,6 +73,6 @@ def schema(args: argparse.Namespace) -> int:
 def _ledger(folder: RunFolder) -> Path:
     """Where the manifest says that it is; where nothing can be read there, where a run puts it."""
     try:
-        return folder.root / read_manifest(folder.manifest).get("ledger", folder.ledger.name)
+        return folder.root / str(read_manifest(folder.manifest).get("ledger", folder.ledger.name))
     except UserError:
         return folder.ledger

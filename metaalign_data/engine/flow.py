@@ -31,13 +31,15 @@ STOPS = (BudgetReached, TeacherUnusable, Stopped, TooManyFailures)
 class Ended:
     """All that came of one row: records by step, rejects and failures, in an order that does not depend on timing.
 
-    `asked` are the answers of the ledger that went into it, whatever came of them.
+    `asked` are the answers of the ledger that went into it, whatever came of them; `lineage` says what each stage made
+    of what.
     """
 
     made: list[list[Record]]
     rejects: list[dict[str, str]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
+    lineage: list[dict[str, str]] = field(default_factory=list)
 
     def absorb(self, other: "Ended") -> None:
         for mine, theirs in zip(self.made, other.made, strict=True):
@@ -45,6 +47,7 @@ class Ended:
         self.rejects.extend(other.rejects)
         self.failures.extend(other.failures)
         self.asked.extend(other.asked)
+        self.lineage.extend(other.lineage)
 
 
 class AtWork(NamedTuple):
@@ -106,6 +109,7 @@ class Flow:
                 self.counts[step.name].result(len(made), [each.reason for each in rejects])
         ended.rejects.extend(_ending(row, step.name, each.reason) | {"detail": each.detail} for each in rejects)
         ended.asked.extend(asked_by(step.name, row.id, answers))
+        ended.lineage.extend({"stage": step.name, "row_id": row.id, "made": each.id} for each in made)
         return made
 
     def _failed(self, step: RowStep, row: Record, e: Exception) -> dict[str, str]:

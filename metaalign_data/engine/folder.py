@@ -21,6 +21,8 @@ FAILURES = pl.Schema(
 ASKED = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "key": pl.String(), "unusable": pl.String()})
 """The answers of the ledger that each row was made with; `unusable` says why one was of no use, "" where it was."""
 
+LINEAGE = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "made": pl.String()})
+"""What each row stage made of which row, by their ids."""
 ROWS_PER_PART = 2_000
 """Few enough that a part of judgements, which hold all that was written, is some ten MB while it is gathered."""
 
@@ -36,6 +38,7 @@ class RunFolder:
         self.vectors = root / "vectors.sqlite"
         self.tables = root / "tables"
         self.asked = root / "asked"
+        self.lineage = root / "lineage"
         self.rejects = root / "rejects"
         self.failures = root / "failures.parquet"
         self.dataset = root / "dataset"
@@ -49,7 +52,7 @@ class RunFolder:
             aside = self.root / ".dataset.old"
             if aside.exists() and not self.dataset.exists():  # killed in between two renames
                 aside.rename(self.dataset)
-            for derived in (self.tables, self.rejects, self.asked):
+            for derived in (self.tables, self.rejects, self.asked, self.lineage):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)
             yield

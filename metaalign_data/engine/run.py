@@ -8,7 +8,7 @@ import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts, too_many
 from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures, asked_by
-from metaalign_data.engine.folder import ASKED, FAILURES, REJECTS, Parts, RunFolder, batches
+from metaalign_data.engine.folder import ASKED, FAILURES, LINEAGE, REJECTS, Parts, RunFolder, batches
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.table_step import kept_and_dropped, transform
 from metaalign_data.engine.target import CUT
@@ -56,7 +56,7 @@ class Runner:
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
-        self._asked = Parts(folder.asked, ASKED)
+        self._asked, self._lineage = Parts(folder.asked, ASKED), Parts(folder.lineage, LINEAGE)
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
 
@@ -103,6 +103,7 @@ class Runner:
                 parts.close_as(self.folder.rejects / f"{name}.parquet")
             self._failures.close_as(self.folder.failures)
             self._asked.close()
+            self._lineage.close()
         return self.folder.table(last)
 
     def _good(self, queries: Iterable[Read]) -> Iterator[Record]:
@@ -168,6 +169,7 @@ class Runner:
                 self._rejects[reject["stage"]].extend([reject])
             self._failures.extend(ended.failures)
             self._asked.extend(ended.asked)
+            self._lineage.extend(ended.lineage)
         if trouble := too_many(self.counts, self.max_failure_rate):
             self.stop(TooManyFailures(trouble))
 

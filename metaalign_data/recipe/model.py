@@ -82,9 +82,9 @@ class Recipe(BaseModel):
     ) -> Self:
         """A recipe file, or a bundled recipe by its name (its relative paths count from the current folder).
 
-        `folder` is where relative paths count from, if not where the file is. `overrides` are "key.path=value", "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets
-        the recipe run Python that it names (`use:`). Raises RecipeError with every mistake, UserError when there is no
-        such recipe.
+        `folder` is where relative paths count from, if not where the file is. `overrides` are "key.path=value",
+        "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets the recipe run Python that it
+        names (`use:`). Raises RecipeError with every mistake, UserError when there is no such recipe.
         """
         path = FilePath(path_or_name)
         home = path.parent

@@ -31,9 +31,9 @@ def recipe_schema() -> Schema:
     """
     stages = {name: config_of(stage_class(name)) for name in stage_names()}
     providers = [config_of(teacher_class(name)) for name in teacher_names()]
-    models = [TeacherSettings, *providers, *BLOCKS.values(), *stages.values()]
+    models: list[type[BaseModel]] = [TeacherSettings, *providers, *BLOCKS.values(), *stages.values()]
     refs, definitions = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
-    of = {model: ref for (model, _), ref in refs.items()}
+    of: dict[object, Schema] = {model: ref for (model, _), ref in refs.items()}
     block = _teacher_block(definitions["$defs"], [of[model] for model in (TeacherSettings, *providers)])
     share = {"type": "number", "minimum": 0, "maximum": 1}
     return {
