@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from metaalign_data.dataset.export import Rows, write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.engine.accounts import unaccounted
+from metaalign_data.engine.changes import Changes, changes
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.feed import Feed
@@ -37,8 +39,10 @@ from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.report.judging import judging_figures
+from metaalign_data.teacher.ledger_care import totals_of
 
 T = TypeVar("T")
+LOG = logging.getLogger(__name__)
 
 NOTE_EVERY_S = 5.0
 
@@ -72,6 +76,11 @@ class RunResult:
         return RunFolder(self.folder).pairs()
 
 
+def _log_change(found: Changes) -> bool:
+    LOG.warning(found.told())
+    return True
+
+
 def run(recipe: Recipe | str | Path, **options: Any) -> RunResult:
     """`arun` for callers without an event loop."""
     return asyncio.run(arun(recipe, **options))
@@ -86,13 +95,16 @@ async def arun(
     simulate: bool = False,
     serial: bool = False,
     progress: bool = False,
+    on_change: Callable[[Changes], bool] = _log_change,
 ) -> RunResult:
     """Make the dataset of `recipe` (a Recipe, a file, or the name of a bundled one) in the run directory `out`.
 
     The same call again resumes: what is in the run's ledger is not asked again. `limit` caps the number of queries,
     `simulate` takes the simulated teacher instead of the recipe's, `serial` asks one request at a time, for debugging,
-    `progress` shows it on stderr. `ledger` may name another file than `out`/ledger.sqlite. Raises UserError when
-    recipe, queries, keys or servers are not in order, before anything is asked, and where files cannot be written.
+    `progress` shows it on stderr. `ledger` may name another file than `out`/ledger.sqlite. Where the recipe is not the
+    one that the directory was last used with, `on_change` hears what has changed and what that will ask anew, and says
+    whether to go on. Raises UserError when recipe, queries, keys or servers are not in order, before anything is asked,
+    where it is not to go on, and where files cannot be written.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if simulate:
@@ -102,6 +114,9 @@ async def arun(
     folder = RunFolder(Path(out) if out else default_folder(recipe, simulate=simulate))
     library = library_of(recipe)
     preflight(recipe, library)
+    found = await changes(recipe, folder, ledger or folder.ledger)
+    if found and not on_change(found):
+        raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")
     with folder.opened():
         try:
             write_atomically(folder.recipe, recipe.dump().encode())
@@ -168,8 +183,7 @@ class _Run:
                 embedding=embedding,
             )
 
-        models = (self.recipe.teacher, *self.recipe.judges)
-        window = 1 if self.serial else max(settings.rows_in_work for settings in models)
+        window = 1 if self.serial else max(s.rows_in_work for s in (self.recipe.teacher, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs
         total = self.recipe.queries.limit
         if self.target:
@@ -224,7 +238,7 @@ class _Run:
         return write_dataset(files, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
 
     def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
-        recipe, totals = self.recipe, session.ledger.totals()
+        recipe, totals = self.recipe, totals_of(self.ledger, self.folder.keys())
         return DatasetFacts(
             name=recipe.name,
             recipe_yaml=recipe.dump(),

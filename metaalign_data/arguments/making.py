@@ -32,6 +32,8 @@ def add(commands: Commands) -> None:
         with_recipe(commands.add("run", "run:run", "make the dataset; the same command again resumes or replays"))
     )
     run.add_argument("--show", type=positive, metavar="N", help="show N rows of the result")
+    run.add_argument("--serial", action="store_true", help="one request at a time, in a fixed order, for debugging")
+    run.add_argument("-y", "--yes", action="store_true", help="go on with a changed recipe without being asked")
     run.add_argument("-v", "--verbose", action="store_true", help="show each reject and failure reason with an example")
 
     with_run(commands.add("status", "run:status", "say how a run stands: rows, reasons, cost"))

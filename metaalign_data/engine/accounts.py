@@ -11,11 +11,14 @@ from metaalign_data.engine.folder import RunFolder
 SOURCE = "queries"
 
 
-def unaccounted(counts: Counts, folder: RunFolder) -> list[str]:
+def unaccounted(counts: Counts, folder: RunFolder, *, ended: bool = True) -> list[str]:
     """What does not add up in the counts, or between these and the files, as sentences; empty where all is well.
 
+    Of a run that had to stop, `ended` false, rows are on their way and only what each stage took has to have ended.
     Raises OSError and polars' errors for a file that cannot be read.
     """
+    if not ended:
+        return [f"{name}: rows have vanished" for name, c in counts.items() if not c.closes]
     return [*unbalanced(counts), *_not_on_disk(counts, folder)]
 
 

@@ -31,13 +31,15 @@ STOPS = (BudgetReached, TeacherUnusable, Stopped, TooManyFailures)
 class Ended:
     """All that came of one row: records by step, rejects and failures, in an order that does not depend on timing.
 
-    `asked` are the answers of the ledger that went into it, whatever came of them.
+    `asked` are the answers of the ledger that went into it, whatever came of them; `lineage` says what each stage made
+    of what.
     """
 
     made: list[list[Record]]
     rejects: list[dict[str, str]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
+    lineage: list[dict[str, str]] = field(default_factory=list)
 
     def absorb(self, other: "Ended") -> None:
         for mine, theirs in zip(self.made, other.made, strict=True):
@@ -45,6 +47,7 @@ class Ended:
         self.rejects.extend(other.rejects)
         self.failures.extend(other.failures)
         self.asked.extend(other.asked)
+        self.lineage.extend(other.lineage)
 
 
 class AtWork(NamedTuple):
@@ -105,7 +108,8 @@ class Flow:
             if made or rejects:
                 self.counts[step.name].result(len(made), [each.reason for each in rejects])
         ended.rejects.extend(_ending(row, step.name, each.reason) | {"detail": each.detail} for each in rejects)
-        ended.asked.extend(_asked(row, step.name, answers))
+        ended.asked.extend(asked_by(step.name, row.id, answers))
+        ended.lineage.extend({"stage": step.name, "row_id": row.id, "made": each.id} for each in made)
         return made
 
     def _failed(self, step: RowStep, row: Record, e: Exception) -> dict[str, str]:
@@ -130,8 +134,8 @@ def _ending(row: Record, stage: str, reason: str) -> dict[str, str]:
     return {"row_id": row.id, "stage": stage, "reason": reason, "row": row.model_dump_json()}
 
 
-def _asked(row: Record, stage: str, answers: Iterable[Asked]) -> Iterator[dict[str, str]]:
-    """Each answer once, in an order that does not depend on timing."""
+def asked_by(stage: str, row_id: str, answers: Iterable[Asked]) -> Iterator[dict[str, str]]:
+    """Each answer once, in an order that does not depend on timing; rows of a table with the columns of ASKED."""
     unusable = {answer.key: answer.unusable for answer in answers}
     for key in sorted(unusable):
-        yield {"stage": stage, "row_id": row.id, "key": key, "unusable": unusable[key]}
+        yield {"stage": stage, "row_id": row_id, "key": key, "unusable": unusable[key]}

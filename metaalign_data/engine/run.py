@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts, too_many
-from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures
-from metaalign_data.engine.folder import ASKED, FAILURES, REJECTS, Parts, RunFolder, batches
+from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures, asked_by
+from metaalign_data.engine.folder import ASKED, FAILURES, LINEAGE, REJECTS, Parts, RunFolder, batches
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.table_step import kept_and_dropped, transform
 from metaalign_data.engine.target import CUT
@@ -17,6 +17,7 @@ from metaalign_data.queries import BadRow, Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
 from metaalign_data.stage import Context
+from metaalign_data.teacher.trail import trail
 
 NextRound = Callable[[Mapping[Subset, int]], Iterable[Read] | None]
 QUERIES = "queries"
@@ -55,7 +56,7 @@ class Runner:
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
-        self._asked = Parts(folder.asked, ASKED)
+        self._asked, self._lineage = Parts(folder.asked, ASKED), Parts(folder.lineage, LINEAGE)
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
 
@@ -102,6 +103,7 @@ class Runner:
                 parts.close_as(self.folder.rejects / f"{name}.parquet")
             self._failures.close_as(self.folder.failures)
             self._asked.close()
+            self._lineage.close()
         return self.folder.table(last)
 
     def _good(self, queries: Iterable[Read]) -> Iterator[Record]:
@@ -167,6 +169,7 @@ class Runner:
                 self._rejects[reject["stage"]].extend([reject])
             self._failures.extend(ended.failures)
             self._asked.extend(ended.asked)
+            self._lineage.extend(ended.lineage)
         if trouble := too_many(self.counts, self.max_failure_rate):
             self.stop(TooManyFailures(trouble))
 
@@ -176,15 +179,17 @@ class Runner:
         if self._stopped:
             raise self._stopped
         self.at_table = step.name
-        self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
-        try:
-            await asyncio.wait([self._table])
-            if self._stopped:
-                raise self._stopped
-            await self._table
-        finally:
-            self._table.cancel()
-            self._table = self.at_table = None
+        with trail(f"stage {step.name}") as answers:  # of an embedding server
+            self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
+            try:
+                await asyncio.wait([self._table])
+                if self._stopped:
+                    raise self._stopped
+                await self._table
+            finally:
+                self._table.cancel()
+                self._table = self.at_table = None
+        self._asked.extend(asked_by(step.name, "", answers))
         await self._take(step, scratch, record)
         scratch.unlink()
 

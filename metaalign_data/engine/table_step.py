@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,5 +83,5 @@ def _left_behind(work: Callable[[], T]) -> Awaitable[T]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=run, name="table stage", daemon=True).start()
+    threading.Thread(target=copy_context().run, args=(run,), name="table stage", daemon=True).start()
     return done

@@ -52,6 +52,8 @@ class Watchdog:
         return (*(c.taken for c in self.watched.counts.values()), m.replayed, m.prompt_tokens, m.completion_tokens)
 
     def _waiting_for(self) -> str:
+        if self.meter.batched:
+            return f"{self.meter.batched} requests wait for a batch"
         if request := self.meter.longest_open:
             n = self.meter.open_requests
             wait_s = self.clock() - request.since_s

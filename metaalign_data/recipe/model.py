@@ -72,20 +72,27 @@ class Recipe(BaseModel):
         return self._folder
 
     @classmethod
-    def load(cls, path_or_name: FilePath | str, *, overrides: Sequence[str] = (), trust: bool = False) -> Self:
+    def load(
+        cls,
+        path_or_name: FilePath | str,
+        *,
+        overrides: Sequence[str] = (),
+        trust: bool = False,
+        folder: FilePath | None = None,
+    ) -> Self:
         """A recipe file, or a bundled recipe by its name (its relative paths count from the current folder).
 
-        `overrides` are "key.path=value", "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets
-        the recipe run Python that it names (`use:`). Raises RecipeError with every mistake, UserError when there is no
-        such recipe.
+        `folder` is where relative paths count from, if not where the file is. `overrides` are "key.path=value",
+        "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets the recipe run Python that it
+        names (`use:`). Raises RecipeError with every mistake, UserError when there is no such recipe.
         """
         path = FilePath(path_or_name)
-        folder = path.parent
+        home = path.parent
         if not path.is_file():
-            path, folder = _bundled_recipe(str(path_or_name)), FilePath()
+            path, home = _bundled_recipe(str(path_or_name)), FilePath()
         document = read_document(path)
         override(document, overrides)
-        return cls._checked(document, Loading(folder, trust))
+        return cls._checked(document, Loading(folder or home, trust))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, folder: FilePath | None = None, trust: bool = False) -> Self:
@@ -140,7 +147,7 @@ class Recipe(BaseModel):
         """The same recipe, asking one request at a time."""
 
         def one(settings: TeacherSettings) -> TeacherSettings:
-            return settings.model_copy(update={"max_concurrency": 1})
+            return settings.model_copy(update={"max_concurrency": 1, "batch": None})
 
         models = {"teacher": one(self.teacher), "judges": tuple(map(one, self.judges))}
         weak = self.weak_teacher and one(self.weak_teacher)

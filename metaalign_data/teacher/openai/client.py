@@ -32,7 +32,11 @@ class OpenAITeacher:
         top_p: float | None = Field(default=None, gt=0.0, le=1.0)
         extra_body: dict[str, Any] = Field(default_factory=dict, description="sent along with each request as it is")
 
-        @field_validator("base_url")
+        answers_of: str | None = Field(
+            default=None, description="base_url whose answers count as this server's: it moved"
+        )
+
+        @field_validator("base_url", "answers_of")
         @classmethod
         def _is_a_url_without_secrets(cls, url: str | None) -> str | None:
             return None if url is None else server_address(url)
@@ -51,7 +55,7 @@ class OpenAITeacher:
     @cached_property
     def identity(self) -> str:
         shaping = {
-            "base_url": self.connection.base_url,
+            "base_url": self.config.answers_of or self.connection.base_url,
             **self.config.model_dump(include={"model", "top_p", "extra_body"}),
         }
         return "openai " + json.dumps(shaping, sort_keys=True)

@@ -18,8 +18,8 @@ def recipe(**blocks: object) -> Recipe:
     return Recipe.from_dict(data)
 
 
-def figures(of: Recipe, **options: int) -> dict[str, Figure]:
-    return {figure.name: figure for figure in estimate(of, **options).figures}
+def figures(of: Recipe, sample: int = 5) -> dict[str, Figure]:
+    return {figure.name: figure for figure in estimate(of, sample=sample).figures}
 
 
 def priced(of: Recipe) -> Recipe:
@@ -79,7 +79,7 @@ def test_more_queries_cost_in_proportion() -> None:
 
 def test_an_unknown_price_is_unknown_and_the_judge_has_its_own() -> None:
     teacher = {"model": "m", "base_url": "http://127.0.0.1:9", "price": PRICE}
-    assert figures(recipe(teacher=teacher, judge={"model": "other"}), sample=5)["USD"].expected is None
+    assert figures(recipe(teacher=teacher, judge={"model": "other"}))["USD"].expected is None
     dear = figures(recipe(teacher=teacher, judge={"model": "other", "price": {"input": 10, "output": 20}}))["USD"]
     cheap = figures(recipe(teacher=teacher))["USD"]
     assert dear.expected > 2 * cheap.expected > 0
@@ -88,9 +88,7 @@ def test_an_unknown_price_is_unknown_and_the_judge_has_its_own() -> None:
 def test_each_of_several_judges_costs_what_it_costs() -> None:
     dear = {"model": "dear", "price": {"input": 10, "output": 20}}
     teacher = {"model": "m", "base_url": "http://127.0.0.1:9", "price": {"input": 0, "output": 0}}
-    one, both = (
-        figures(recipe(teacher=teacher, judge=judge), sample=5) for judge in ([dear], [dear, dear | {"model": "other"}])
-    )
+    one, both = (figures(recipe(teacher=teacher, judge=judge)) for judge in ([dear], [dear, dear | {"model": "other"}]))
     assert 1.5 < both["USD"].expected / one["USD"].expected < 2  # the first one checks preferences, too
     assert both["calls"].expected > one["calls"].expected
 
