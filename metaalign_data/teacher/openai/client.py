@@ -32,9 +32,7 @@ class OpenAITeacher:
         top_p: float | None = Field(default=None, gt=0.0, le=1.0)
         extra_body: dict[str, Any] = Field(default_factory=dict, description="sent along with each request as it is")
 
-        answers_of: str | None = Field(
-            default=None, description="base_url whose answers count as this server's: it moved"
-        )
+        answers_of: str | None = Field(default=None, description="the server's earlier base_url; its answers count on")
 
         @field_validator("base_url", "answers_of")
         @classmethod

@@ -65,7 +65,7 @@ async def test_a_client_that_nobody_checked_sends_no_key_either(monkeypatch: pyt
     monkeypatch.setenv("MY_KEY", "sk-0123456789abcdef")
     client = OpenAITeacher(OpenAITeacher.Config(model="m", base_url="http://evil.invalid/v1", api_key_env="MY_KEY"))
     assert ["would send the key" in reason for reason in client.check()] == [True]
-    with pytest.raises(TeacherUnusable, match="would send the key in MY_KEY to evil.invalid"):
+    with pytest.raises(TeacherUnusable, match="would send the key in MY_KEY to evil"):
         await client.complete(ask())
     with pytest.raises(TeacherUnusable, match="would send the key"):
         await client.batches.look("batch_0")
