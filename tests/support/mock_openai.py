@@ -41,6 +41,8 @@ class Faults:
     drop_rate: float = 0.0  # the connection is cut before the answer
     hang_rate: float = 0.0  # no answer until the client leaves
     malformed_rate: float = 0.0  # the JSON is cut off
+    restart_after: int = 0  # at this request every connection is cut, and nobody listens for `restart_s`; 0 is never
+    restart_s: float = 1.0
     fenced_json_if: str = ""  # plain requests whose messages hold this get a JSON object in a code fence
     always_500_if: str = ""  # requests whose messages hold this never succeed
     charged_for_nothing_rate: float = 0.0  # a body without an answer that says what it took
@@ -90,6 +92,9 @@ class MockOpenAI:
         self._echo = ""
         self.in_flight = self.peak = 0
         self.port = 0
+        self._connected: set[asyncio.StreamWriter] = set()
+        self._restart = asyncio.Event()
+        self.restarted = False
         # One stream each, so that the faults of the first n requests do not depend on what those ask for.
         self._faults_rng, self._rng = random.Random(faults.random_seed), random.Random(faults.random_seed + 1)
         self._bucket, self._filled_at = faults.burst or faults.rate_limit_rps, time.monotonic()
@@ -110,11 +115,21 @@ class MockOpenAI:
             ready.set()
         else:
             print(f"listening on {self.base_url}", flush=True)
-        await stop.wait()
+        stopping, restarting = (asyncio.create_task(event.wait()) for event in (stop, self._restart))
+        await asyncio.wait([stopping, restarting], return_when=asyncio.FIRST_COMPLETED)
         server.close()
+        if restarting.done() and not stopping.done():
+            self.restarted = True
+            for writer in list(self._connected):
+                writer.transport.abort()
+            await asyncio.sleep(self.faults.restart_s)
+            server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=2048)
+            await stopping
+            server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """HTTP/1.1 with keep-alive and Content-Length, which is what API clients send."""
+        self._connected.add(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -127,6 +142,7 @@ class MockOpenAI:
                     break
                 writer.write(payload)
                 await writer.drain()
+        self._connected.discard(writer)
         writer.transport.abort()
 
     async def _respond(
@@ -147,6 +163,8 @@ class MockOpenAI:
         return self._error(404, f"no route {path}")
 
     async def _chat(self, body: bytes, reader: asyncio.StreamReader) -> bytes | None:
+        if self.faults.restart_after and len(self.calls) >= self.faults.restart_after:
+            self._restart.set()
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         request = json.loads(body)
