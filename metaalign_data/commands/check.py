@@ -18,7 +18,6 @@ from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.recipe import Recipe
-from metaalign_data.teacher.price import published
 
 
 def validate(args: argparse.Namespace) -> int:
@@ -49,8 +48,9 @@ def estimate(args: argparse.Namespace) -> int:
     for figure in found.figures:
         table.add_row(figure.name, *(_number(n) for n in (figure.low, figure.expected, figure.high, figure.at_most)))
     console.print(table)
-    for sentence in price_notes(recipe):
-        console.print(Text(sentence))
+    for settings in (recipe.teacher, *(judge for judge in recipe.judges if judge != recipe.teacher)):
+        for sentence in settings.price_notes:
+            console.print(Text(sentence))
     return 0
 
 
@@ -61,18 +61,6 @@ def _tried_for_real(recipe: Recipe, args: argparse.Namespace) -> Estimate:
     folder = RunFolder(Path(args.out) if args.out else default_folder(recipe, simulate=args.simulate))
     with folder.held():
         return predict(recipe, sample=args.sample, ledger=folder.ledger)
-
-
-def price_notes(recipe: Recipe) -> list[str]:
-    """Where the prices are from that the recipe does not give, and what is off in batches."""
-    notes = []
-    for settings in (recipe.teacher, *recipe.judges):
-        model = settings.options.get("model", settings.provider)
-        if settings.price is None and not settings.is_simulated and settings.list_price:
-            notes.append(f"price of {model}: as published on {published().as_of}; give price where it has changed")
-        if settings.batch and settings.list_price:
-            notes.append(f"{model} is asked in batches, {settings.list_price.batch_discount or 0:.0%} off")
-    return list(dict.fromkeys(notes))
 
 
 def _number(n: Decimal | int | None) -> str:

@@ -54,6 +54,7 @@ class Session:
             if known == settings:
                 return client, teacher
         client = make_client(settings)
+        self.meter.watch(frozenset(settings.price_notes))
         if settings.batch:
             client = self._in_batches(client, settings)
         teacher = build_stack(

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from metaalign_data.chat import FROZEN
-from metaalign_data.teacher.price import FREE, Price, Usd, published_price
+from metaalign_data.teacher.price import FREE, Price, Usd, published, published_price
 
 
 class BatchSettings(BaseModel):
@@ -58,6 +58,16 @@ class TeacherSettings(BaseModel):
         """The price of a request in the way that these settings ask. None where nobody knows."""
         price = self.list_price
         return price.in_batches() if price and self.batch else price
+
+    @property
+    def price_notes(self) -> list[str]:
+        """Where a price is from that the recipe does not give, and what is off in batches."""
+        model, price = self.options.get("model", self.provider), self.list_price
+        if price is None or self.is_simulated:
+            return []
+        told = f"price of {model}: as published on {published().as_of}; give price where it has changed"
+        batches = f"{model} is asked in batches, {price.batch_discount or 0:.0%} off"
+        return [*([] if self.price else [told]), *([batches] if self.batch else [])]
 
     @property
     def rows_in_work(self) -> int:

@@ -78,3 +78,13 @@ def test_batch_may_be_a_switch_or_a_block() -> None:
     assert on.batch is not None
     assert (on.batch.max_requests, on.rows_in_work) == (10_000, 10_000)
     assert settings(batch={"quiet_s": 1}).batch.quiet_s == 1  # type: ignore[union-attr]
+
+
+def test_a_price_that_the_recipe_does_not_give_is_told_with_its_date() -> None:
+    assert settings().price_notes == [
+        f"price of gpt-4.1-mini: as published on {published().as_of}; give price where it has changed"
+    ]
+    own = {"input": 1, "output": 2}
+    assert settings(price=own).price_notes == []
+    assert settings(price=own, batch=True).price_notes == ["gpt-4.1-mini is asked in batches, 50% off"]
+    assert settings("http://localhost:1/v1").price_notes == []
