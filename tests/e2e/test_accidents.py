@@ -58,35 +58,35 @@ def answers(run: Path) -> int:
     return int(json.loads((run / "manifest.json").read_text())["cost"]["calls"])
 
 
+def started(slow: Count, recipe: Path) -> tuple[subprocess.Popen[str], int]:
+    """A run that waits for the answers of its stages, and how many its ledger will hold when they have come."""
+    slow.asked.clear()
+    process = start("run", recipe, "--out", "run", cwd=recipe.parent)
+    wait_until((recipe.parent / "run/manifest.json").exists, process)
+    probes, paid = slow.asked.total(), answers(recipe.parent / "run")
+    wait_until(lambda: slow.asked.total() >= probes + 3, process)
+    return process, slow.asked.total() - probes + paid
+
+
 @pytest.mark.parametrize(("grace_s", "kept"), [(30, True), (0, False)])
 def test_answers_in_flight_have_the_grace_period_to_come(
     slow: Count, tmp_path: Path, grace_s: float, kept: bool
 ) -> None:
-    recipe = recipe_for(tmp_path, teacher=served(slow), run={"grace_s": grace_s})
-    slow.asked.clear()
-    process = start("run", recipe, "--out", "run", cwd=tmp_path)
-    wait_until(lambda: any("sample" in text or "preference" in text for text in slow.asked), process)
-    asked = slow.asked.total()
+    process, expected = started(slow, recipe_for(tmp_path, teacher=served(slow), run={"grace_s": grace_s}))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert state(tmp_path / "run") == "interrupted"
-    probes = answers(tmp_path / "run") if not kept else 0
-    assert (answers(tmp_path / "run") >= asked) == kept, (asked, probes)
+    assert (process.returncode, state(tmp_path / "run")) == (130, "interrupted")
+    assert (answers(tmp_path / "run") >= expected) == kept
 
 
 def test_a_second_ctrl_c_does_not_wait(slow: Count, tmp_path: Path) -> None:
-    recipe = recipe_for(tmp_path, teacher=served(slow), run={"grace_s": 600})
-    slow.asked.clear()
-    process = start("run", recipe, "--out", "run", cwd=tmp_path)
-    wait_until(lambda: any("preference" in text for text in slow.asked), process)
-    asked = slow.asked.total()
+    process, expected = started(slow, recipe_for(tmp_path, teacher=served(slow), run={"grace_s": 600}))
     process.send_signal(signal.SIGINT)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert answers(tmp_path / "run") < asked, "it did not wait for what was in flight"
+    assert (process.returncode, state(tmp_path / "run")) == (130, "interrupted")
+    assert answers(tmp_path / "run") < expected, "it did not wait for what was in flight"
 
 
 def test_sigterm_ends_a_run_in_the_middle_of_a_table_stage(tmp_path: Path) -> None:
