@@ -26,14 +26,14 @@ def retry_failed(args: argparse.Namespace) -> int:
     if not folder.asked.exists():
         fix = "run its recipe again with this version first"
         raise UserError("the run did not write down what it asked", where=str(folder.root), fix=fix)
-    rows = spoiled_rows(folder).height
-    if not rows:
-        print(json.dumps({"retried": 0}) if args.json else "nothing failed: every row had the answers that it needed")
-        return 0
     recipe = recipe_of(folder, manifest, trust=args.trust_recipe)
     ledger = folder.root / manifest["ledger"]
     with folder.held():
+        rows = spoiled_rows(folder).height
         forgotten = forget_unusable(folder, ledger)
+    if not rows:
+        print(json.dumps({"retried": 0}) if args.json else "nothing failed: every row had the answers that it needed")
+        return 0
     if not args.json:
         print(f"{rows:,} rows had no usable answer; asking them anew ({forgotten:,} answers are set aside)", flush=True)
     return told(api.run(recipe, out=folder.root, ledger=ledger, progress=True), as_json=args.json, rows=0, reasons=True)

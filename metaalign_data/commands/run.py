@@ -17,6 +17,7 @@ from rich.text import Text
 
 from metaalign_data import api
 from metaalign_data.engine.changes import Changes
+from metaalign_data.engine.counts import counts_from, unbalanced
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.recipe import Recipe
 from metaalign_data.records import SUBSETS
@@ -77,9 +78,24 @@ def status(args: argparse.Namespace) -> int:
     console = Console()
     console.print(Text(f"{manifest['name']}: {manifest['state']}", style="bold"), Text(_verdict(manifest)))
     console.print(_counts(manifest))
+    _accounts(manifest, console)
     console.print(Text(_cost(manifest)))
     _reasons(manifest, console)
     return 0
+
+
+def _accounts(manifest: dict[str, Any], console: Console) -> None:
+    """Whether rows in = passed + rejected + failed, and what can be done about those that failed."""
+    counts = counts_from(manifest["counts"])
+    problems = unbalanced(counts) if manifest["state"] == "done" else [n for n, c in counts.items() if not c.closes]
+    if problems:
+        console.print(Text(f"rows are unaccounted for: {'; '.join(problems)}", style="red"))
+    else:
+        console.print(Text("every row is accounted for: in = passed + rejected + failed, at each stage"))
+    if any(c.failed for c in counts.values()):
+        console.print(
+            Text("retry-failed asks anew for what failed; inspect RUN ROW shows one row, failures have ids too")
+        )
 
 
 def told(result: api.RunResult, *, as_json: bool, rows: int, reasons: bool) -> int:

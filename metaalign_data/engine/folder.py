@@ -88,6 +88,8 @@ class RunFolder:
                 return False
         except Timeout:
             return True
+        except OSError:  # where nothing can be written, no run is at work
+            return False
 
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""

@@ -53,8 +53,10 @@ ALTER TABLE completions ADD COLUMN checksum TEXT;
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
-ANSWER = "key, model, finish_reason, prompt_tokens, completion_tokens, cost_usd, attempts, text, checksum"
-_GET = f"SELECT {ANSWER} FROM completions WHERE key = ?"  # noqa: S608  nothing from outside
+_GET = """
+SELECT key, model, finish_reason, prompt_tokens, completion_tokens, cost_usd, attempts, text, checksum
+FROM completions WHERE key = ?
+"""
 _PUT = "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
 _FACTS = "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?"
@@ -73,9 +75,9 @@ def ledger_key(identity: str, request: ChatRequest) -> str:
 
 
 def checksum(*answer: object) -> str:
-    """16 hex digits over the columns of ANSWER but the last. A flipped bit in a text is an error, not an answer.
+    """16 hex digits over key, model, finish_reason, both token counts, cost_usd, attempts and text of an answer.
 
-    An answer that was set aside ("KEY~N") keeps the one that it had.
+    A flipped bit is an error then, not an answer. One that was set aside ("KEY~N") keeps the checksum that it had.
     """
     key, *rest = map(str, answer)
     return digest(key.partition("~")[0], *rest)

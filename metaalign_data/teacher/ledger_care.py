@@ -1,22 +1,25 @@
 """A ledger that no run is at work on: what is in it, whether it is whole, and what can be saved of a damaged one."""
 
 import json
+import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from metaalign_data.errors import UserError
-from metaalign_data.teacher.ledger import ANSWER, Totals, check_version, checksum, prepare
+from metaalign_data.teacher.ledger import Totals, check_version, checksum, prepare
 
 GIVE_UP = 1000
 """Rows in a row that cannot be read, after which nothing more is looked for."""
 COLUMNS = "key, model, finish_reason, prompt_tokens, completion_tokens, cost_usd, attempts, created_at, prompt, request"
 ALL = f"{COLUMNS}, text, checksum"
-_WHOLE = f"SELECT {ALL} FROM completions WHERE rowid = ?"  # noqa: S608  names of ours, here and below
+_SCAN = f"SELECT rowid, {ALL} FROM completions NOT INDEXED WHERE rowid > ? ORDER BY rowid"  # noqa: S608  names of ours
 _COPY = f"INSERT OR IGNORE INTO completions ({ALL}) VALUES ({', '.join('?' * len(ALL.split(', ')))})"  # noqa: S608
 _SUMS_OF_USED = """
 SELECT cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens)
@@ -92,19 +95,16 @@ def condition(path: Path) -> Condition:
 
     Raises UserError for a file that is no ledger of this version at all.
     """
-    _refuse_foreign(path)
-    with closing(_read_only(path)) as connection:
-        flaws = _integrity(connection)
-        total, damaged, readable = _count(connection), 0, 0
-        for row in _rows(connection):
-            _, *answer, kept = row
-            fine = kept is None or kept == checksum(*answer)
-            readable, damaged = readable + fine, damaged + (not fine)
-    if damaged:
-        flaws.append(f"{damaged} answers are not as they were written")
-    if readable + damaged < total:
-        flaws.append(f"{total - readable - damaged} answers cannot be read")
-    return Condition(tuple(flaws), max(total, readable + damaged), readable)
+    with _as_far_as_it_goes(path) as connection:
+        missing = missing_bytes(path)
+        flaws = [f"the last {missing:,} bytes of the file are gone"] if missing else _integrity(connection)
+        read = Counter(map(_is_sound, _rows(connection)))
+        total = max(_count(connection), read.total())
+    if read[False]:
+        flaws.append(f"{read[False]} answers are not as they were written")
+    if total > read.total():
+        flaws.append(f"{total - read.total()} answers cannot be read")
+    return Condition(tuple(flaws), total, read[True])
 
 
 def salvage(path: Path, out: Path) -> int:
@@ -114,16 +114,10 @@ def salvage(path: Path, out: Path) -> int:
     """
     if out.exists():
         raise UserError("is there already", where=str(out), fix="name another file")
-    with closing(sqlite3.connect(out)) as made, closing(_read_only(path)) as connection:
+    with _as_far_as_it_goes(path) as connection, closing(sqlite3.connect(out)) as made:
         prepare(made, out)
-        saved = 0
         with made:
-            for rowid, *answer, kept in _rows(connection):
-                if kept is not None and kept != checksum(*answer):
-                    continue
-                with suppress(sqlite3.DatabaseError):
-                    made.execute(_COPY, connection.execute(_WHOLE, (rowid,)).fetchone())
-                    saved += 1
+            saved = made.executemany(_COPY, (row for row in _rows(connection) if _is_sound(row))).rowcount
             with suppress(sqlite3.DatabaseError):  # they are found out again
                 made.executemany("INSERT INTO facts VALUES (?, ?)", connection.execute("SELECT * FROM facts"))
     return saved
@@ -137,16 +131,40 @@ def _answer(row: tuple[Any, ...]) -> Answer:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    """A connection that changes nothing; without a -wal file beside it, it makes no file either."""
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Raises UserError where `path` is no ledger that this version reads."""
+@contextmanager
+def _as_far_as_it_goes(path: Path) -> Iterator[sqlite3.Connection]:
+    """The ledger, or a copy that is filled up where the end of the file is gone: SQLite reads no file that is cut off.
+
+    Raises UserError where it is no ledger that this version reads.
+    """
     try:
-        with closing(_read_only(path)) as connection:
-            check_version(connection, path)
+        with TemporaryDirectory() as scratch:
+            missing = missing_bytes(path)
+            filled = Path(scratch) / path.name if missing else path
+            if missing:
+                shutil.copy(path, filled)
+                with filled.open("ab") as file:
+                    file.truncate(path.stat().st_size + missing)
+            with closing(_read_only(filled)) as connection:
+                check_version(connection, path)
+                yield connection
     except sqlite3.Error as e:
         raise UserError(f"cannot be used as a ledger: {e}", where=str(path)) from e
+
+
+def missing_bytes(path: Path) -> int:
+    """How much of the file is gone, by the size that its header gives (https://www.sqlite.org/fileformat.html, 1.3)."""
+    with path.open("rb") as file:
+        header = file.read(100)
+    if not header.startswith(b"SQLite format 3\0") or len(header) < 100:
+        return 0
+    page_size, pages = int.from_bytes(header[16:18], "big"), int.from_bytes(header[28:32], "big")
+    return max(0, (page_size if page_size > 1 else 65536) * pages - path.stat().st_size)
 
 
 def _integrity(connection: sqlite3.Connection) -> list[str]:
@@ -165,15 +183,21 @@ def _count(connection: sqlite3.Connection) -> int:
 
 
 def _rows(connection: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
-    """(rowid, *ANSWER) of each answer that can be read; where a damaged page ends the scan, it goes on behind it."""
-    sql = f"SELECT rowid, {ANSWER} FROM completions NOT INDEXED WHERE rowid > ? ORDER BY rowid"  # noqa: S608
+    """The columns ALL of each answer that can be read; where a damaged page ends the scan, it goes on behind it."""
     last = misses = 0
     while misses < GIVE_UP:
         try:
-            for row in connection.execute(sql, (last,)):
-                yield row
-                last, misses = row[0], 0
+            for rowid, *row in connection.execute(_SCAN, (last,)):
+                yield tuple(row)
+                last, misses = rowid, 0
         except sqlite3.DatabaseError:
             last, misses = last + 1, misses + 1
         else:
             return
+
+
+def _is_sound(row: tuple[Any, ...]) -> bool:
+    """Whether a row of ALL is as it was written, as far as its checksum tells; version 1 wrote none."""
+    *answer, _, _, _, text, kept = row
+    needed = (*row[:5], *row[6:11])  # all but the cost, which may be unknown, and the checksum
+    return None not in needed and kept in (None, checksum(*answer, text))

@@ -33,7 +33,7 @@ class TeacherSettings(BaseModel):
     provider: str = "openai"
     max_concurrency: int = Field(default=32, ge=1, description="requests in flight at most")
     timeout_s: float = Field(default=120.0, gt=0, description="deadline of one attempt")
-    max_attempts: int = Field(default=6, ge=1, description="tries of one request; a 429 is not counted")
+    max_attempts: int = Field(default=8, ge=1, description="tries of one request; a 429 is not counted")
     json_attempts: int = Field(default=3, ge=1, description="askings of one question until its answer is valid JSON")
     price: Price | None = Field(default=None, description="USD per million tokens; null: published, else unknown")
     batch: Annotated[BatchSettings | None, BeforeValidator(_switched)] = Field(
