@@ -76,7 +76,7 @@ class TeacherError(MetaalignError):
     """A request that ended without a usable answer.
 
     `retry_after_s` is what the server asked for (Retry-After), in seconds, or None. `charged` is what it said that the
-    attempt took all the same, or None.
+    attempt took all the same, or None. `overloaded`: it said that it has too much to do, beside 429s.
     """
 
     def __init__(
@@ -86,10 +86,12 @@ class TeacherError(MetaalignError):
         *,
         retry_after_s: float | None = None,
         charged: "Usage | None" = None,
+        overloaded: bool = False,
     ) -> None:
         self.reason: TeacherReason = reason
         self.retry_after_s = retry_after_s
         self.charged = charged
+        self.overloaded = overloaded
         super().__init__(message)
 
 

@@ -181,7 +181,7 @@ class Runner:
             self._table.cancel()
             self._table = self.at_table = None
         await self._take(step, scratch, record)
-        scratch.unlink()  # noqa: ASYNC240  one name, out of a folder of ours
+        scratch.unlink()
 
     async def _take(self, step: TableStep, made: Path, record: type[Record]) -> None:
         """Split what the stage made into its table and its rejects."""

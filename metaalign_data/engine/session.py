@@ -18,6 +18,7 @@ from metaalign_data.teacher.expenses import Account, Costly
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
+from metaalign_data.teacher.pace import Paces
 from metaalign_data.teacher.settings import TeacherSettings
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_stack
@@ -27,7 +28,7 @@ class Session:
     """What a run asks and what it keeps count with. `facts` says what each server was found to honour."""
 
     def __init__(self, recipe: Recipe, ledger: Ledger, library: Library) -> None:
-        self.ledger, self.meter = ledger, Meter()
+        self.ledger, self.meter, self.paces = ledger, Meter(), Paces()
         self.budget = Budget(recipe.budget, ledger.totals())
         self.facts: dict[str, Any] = {}
         self._made: list[tuple[TeacherSettings, Client, Teacher]] = []
@@ -36,7 +37,7 @@ class Session:
         self.judges = tuple(judge for _, judge in judges)
         self.weak_teacher = self._asking(recipe.weak_teacher, library)[1] if recipe.weak_teacher else None
         self.embedding = Switchboard(
-            partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library)
+            partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library, paces=self.paces)
         )
         self.clients: tuple[Client, ...] = tuple(made for _, made, _ in self._made)
         self.teacher_model = client.model
@@ -52,7 +53,13 @@ class Session:
                 return client, teacher
         client = make_client(settings)
         teacher = build_stack(
-            client, settings, ledger=self.ledger, budget=self.budget, meter=self.meter, library=library
+            client,
+            settings,
+            ledger=self.ledger,
+            budget=self.budget,
+            meter=self.meter,
+            library=library,
+            paces=self.paces,
         )
         self._made.append((settings, client, teacher))
         return client, teacher

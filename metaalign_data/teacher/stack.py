@@ -10,6 +10,8 @@ from metaalign_data.teacher.expenses import Account, Accounted
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
+from metaalign_data.teacher.openai.connection import Connection
+from metaalign_data.teacher.pace import Pace, Paces
 from metaalign_data.teacher.recorded import Recorded
 from metaalign_data.teacher.retry import PATIENCE_S, Retrying
 from metaalign_data.teacher.settings import TeacherSettings
@@ -25,6 +27,16 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class Served(Protocol):
+    """A client of a server whose limits are shared by all who ask the same `endpoint`, and told by its `connection`."""
+
+    connection: Connection
+
+    @property
+    def endpoint(self) -> str: ...
+
+
+@runtime_checkable
 class Noticing(Protocol):
     """A client that notices what its server ignores or refuses, and says so in sentences."""
 
@@ -33,22 +45,39 @@ class Noticing(Protocol):
 
 
 def build_stack(
-    client: Client, settings: TeacherSettings, *, ledger: Ledger, budget: Budget, meter: Meter, library: Library
+    client: Client,
+    settings: TeacherSettings,
+    *,
+    ledger: Ledger,
+    budget: Budget,
+    meter: Meter,
+    library: Library,
+    paces: Paces | None = None,
 ) -> Teacher:
     """What stages ask: the ledger first, then the budget, then `client` with patience and within its limits.
 
-    `ledger`, `budget` and `meter` are shared by all stacks of a run; so is one stack by all stages that ask one model,
-    since the limits are the stack's. Raises UserError where the budget is in USD and the price unknown.
+    `ledger`, `budget`, `meter` and `paces` are shared by all stacks of a run; so is one stack by all stages that ask
+    one model. Raises UserError where the budget is in USD and the price unknown.
     """
     if isinstance(client, Noticing):
         meter.watch(client.notices)
     concurrency = settings.max_concurrency
     if isinstance(client, Bounded):
         concurrency = min(concurrency, client.max_concurrency)
+    pace = paced(client, settings, concurrency, paces or Paces())
     price = settings.known_price
     accounted = Accounted(client, Account(ledger, budget, meter, client.model, price))
-    limited = Limited(accounted, concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
-    patient = Retrying(limited, settings.max_attempts, meter)
+    limited = Limited(accounted, concurrency, settings.timeout_s, meter, PATIENCE_S, pace)
+    patient = Retrying(limited, settings.max_attempts, meter, deadline_s=settings.deadline_s)
     frugal = Budgeted(patient, budget, price)
     recorded = Recorded(frugal, ledger, client.identity, price, meter)
     return Structured(recorded, library, settings.json_attempts)
+
+
+def paced(client: Client, settings: TeacherSettings, concurrency: int, paces: Paces) -> Pace:
+    """The pace of the client's endpoint, which hears what the server says of its limits."""
+    pace = paces.of(client.endpoint if isinstance(client, Served) else client.identity, concurrency)
+    if isinstance(client, Served):
+        client.connection.heard = pace.told
+    pace.limit(requests_per_minute=settings.requests_per_minute, tokens_per_minute=settings.tokens_per_minute)
+    return pace
