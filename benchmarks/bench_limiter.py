@@ -2,9 +2,9 @@
 
     python benchmarks/bench_limiter.py [--small]
 
-A loopback server answers after 200 ms and refuses with 429 what is beyond R (a token bucket). After 20 s R doubles, after
-another 20 s it is what it was. The recipe allows 128 requests at once and says nothing of R. Of R: answers in five
-seconds over what R allows; "reached" is when five seconds first gave 95% of it.
+A loopback server answers after 200 ms and refuses with 429 what is beyond R (a token bucket). After 20 s R doubles,
+after another 20 s it is what it was. The recipe allows 128 requests at once, and nothing tells R. Shares are
+answers in five seconds over what R allows; "reached" is when five seconds first gave 95% of it.
 """
 
 import argparse

@@ -158,7 +158,7 @@ class _Run:
                 embedding=embedding,
             )
 
-        window = max(s.rows_in_work for s in (self.recipe.teacher, *self.recipe.judges))
+        window = max(s.rows_in_work for s in (*self.recipe.teachers, *self.recipe.judges))
         specs: Sequence[StageSpec] = self.recipe.stage_specs
         total = self.recipe.queries.limit
         if self.target:

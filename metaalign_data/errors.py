@@ -5,6 +5,7 @@ MetaalignError
 │   ├── RecipeError      every mistake of one recipe at once
 │   └── MissingExtra     an optional package is absent; names the pip command
 ├── TeacherError         one request ended without a usable answer: the row fails with `reason`
+│   ├── TeacherDown      the endpoint is left alone for a while: another one is asked
 │   └── TeacherUnusable  no request to this teacher can succeed (key refused, no such model): the run stops
 └── BudgetReached        the next request could pass the budget: the run stops, resumable, exit code 3
 """
@@ -100,6 +101,13 @@ class TeacherUnusable(TeacherError):
 
     def __init__(self, message: str) -> None:
         super().__init__("unusable", message)
+
+
+class TeacherDown(TeacherError):
+    """An endpoint is left alone for a while, since it did not answer: another one may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("connection", message)
 
 
 class BudgetReached(MetaalignError):

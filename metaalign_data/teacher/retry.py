@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from metaalign_data.chat import ChatRequest, Completion
-from metaalign_data.errors import TeacherError, TeacherUnusable
+from metaalign_data.errors import TeacherDown, TeacherError, TeacherUnusable
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.meter import Meter
 
@@ -40,6 +40,8 @@ class _Course:
 
     def again(self, error: TeacherError) -> bool:
         """Whether to try once more after `error`; `wait_s` says in how many seconds."""
+        if isinstance(error, TeacherDown):
+            return False
         if error.reason == "rate_limited":
             self.limited += 1
             self.limited_since_s = self.limited_since_s or time.monotonic()

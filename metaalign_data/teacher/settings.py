@@ -31,6 +31,7 @@ class TeacherSettings(BaseModel):
 
     model_config = FROZEN
     provider: str = "openai"
+    weight: float = Field(default=1.0, gt=0, description="share of the requests, where several teachers are named")
     max_concurrency: int = Field(default=32, ge=1, description="requests in flight at most")
     requests_per_minute: float | None = Field(default=None, gt=0, description="null: as many as the server takes")
     tokens_per_minute: float | None = Field(default=None, gt=0, description="in and out; null: as the server takes")

@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.base import Client, Teacher
+from metaalign_data.teacher.breaker import Breaker
 from metaalign_data.teacher.budget import Budget, Budgeted
 from metaalign_data.teacher.expenses import Account, Accounted
 from metaalign_data.teacher.ledger import Ledger
@@ -15,6 +16,7 @@ from metaalign_data.teacher.pace import Pace, Paces
 from metaalign_data.teacher.recorded import Recorded
 from metaalign_data.teacher.retry import PATIENCE_S, Retrying
 from metaalign_data.teacher.settings import TeacherSettings
+from metaalign_data.teacher.several import Member
 from metaalign_data.teacher.structured import Structured
 
 
@@ -54,24 +56,43 @@ def build_stack(
     library: Library,
     paces: Paces | None = None,
 ) -> Teacher:
+    """What stages ask of one model; see `build_member`."""
+    shared = {"ledger": ledger, "budget": budget, "meter": meter, "library": library, "paces": paces or Paces()}
+    return build_member(client, settings, may_rest=False, **shared).teacher  # type: ignore[arg-type]
+
+
+def build_member(
+    client: Client,
+    settings: TeacherSettings,
+    *,
+    ledger: Ledger,
+    budget: Budget,
+    meter: Meter,
+    library: Library,
+    paces: Paces,
+    may_rest: bool,
+) -> Member:
     """What stages ask: the ledger first, then the budget, then `client` with patience and within its limits.
 
     `ledger`, `budget`, `meter` and `paces` are shared by all stacks of a run; so is one stack by all stages that ask
-    one model. Raises UserError where the budget is in USD and the price unknown.
+    one model. With `may_rest` an endpoint that is down is left alone instead of being asked on and on. Raises UserError
+    where the budget is in USD and the price unknown.
     """
     if isinstance(client, Noticing):
         meter.watch(client.notices)
     concurrency = settings.max_concurrency
     if isinstance(client, Bounded):
         concurrency = min(concurrency, client.max_concurrency)
-    pace = paced(client, settings, concurrency, paces or Paces())
+    pace = paced(client, settings, concurrency, paces)
     price = settings.known_price
     accounted = Accounted(client, Account(ledger, budget, meter, client.model, price))
     limited = Limited(accounted, concurrency, settings.timeout_s, meter, PATIENCE_S, pace)
-    patient = Retrying(limited, settings.max_attempts, meter, deadline_s=settings.deadline_s)
+    breaker = Breaker(limited)
+    patient = Retrying(breaker if may_rest else limited, settings.max_attempts, meter, deadline_s=settings.deadline_s)
     frugal = Budgeted(patient, budget, price)
     recorded = Recorded(frugal, ledger, client.identity, price, meter)
-    return Structured(recorded, library, settings.json_attempts)
+    structured = Structured(recorded, library, settings.json_attempts, models=frozenset({client.model}))
+    return Member(client.identity, settings.weight, structured, breaker, recorded.has_answered)
 
 
 def paced(client: Client, settings: TeacherSettings, concurrency: int, paces: Paces) -> Pace:
