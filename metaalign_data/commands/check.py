@@ -48,9 +48,9 @@ def estimate(args: argparse.Namespace) -> int:
     for figure in found.figures:
         table.add_row(figure.name, *(_number(n) for n in (figure.low, figure.expected, figure.high, figure.at_most)))
     console.print(table)
-    for settings in (recipe.teacher, *(judge for judge in recipe.judges if judge != recipe.teacher)):
-        for sentence in settings.price_notes:
-            console.print(Text(sentence))
+    notes = [note for settings in (*recipe.teachers, *recipe.judges) for note in settings.price_notes]
+    for sentence in dict.fromkeys(notes):
+        console.print(Text(sentence))
     return 0
 
 

@@ -23,6 +23,7 @@ from metaalign_data.errors import UserError
 from metaalign_data.queries import BadRow, read_queries
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.price import Price
+from metaalign_data.teacher.settings import TeacherSettings
 
 RESAMPLES = 400
 TAIL = RESAMPLES // 100
@@ -159,12 +160,26 @@ def _sum(queries: Iterable[_Sum]) -> _Sum:
 
 def _prices(recipe: Recipe) -> dict[str, Price] | None:
     """The price of each role's model, in batches where those are asked; None as soon as one is unknown."""
-    prices = {"teacher": recipe.teacher.known_price}
+    prices = {"teacher": _mean_price(recipe.teachers)}
     prices |= {f"judge {i}": judge.known_price for i, judge in enumerate(recipe.judges)}
     if recipe.weak_teacher:
         prices["weak teacher"] = recipe.weak_teacher.known_price
     known = {role: price for role, price in prices.items() if price is not None}
     return known if len(known) == len(prices) else None
+
+
+def _mean_price(several: Sequence[TeacherSettings]) -> Price | None:
+    """What a token costs on average over models that are asked by their weights; None as soon as one is unknown."""
+    shares = [Decimal(str(each.weight)) for each in several]
+    prices = [each.known_price for each in several]
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
+
+    def mean(of: Callable[[Price], Decimal]) -> Decimal:
+        return sum((of(p) * share for p, share in zip(known, shares, strict=True)), Decimal(0)) / sum(shares)
+
+    return Price(input=mean(lambda price: price.input), output=mean(lambda price: price.output))
 
 
 def _usd(prices: Mapping[str, Price], asked: Mapping[str, float], answered: Mapping[str, float]) -> Decimal:

@@ -135,7 +135,7 @@ async def _one(recipe: Recipe, query: Read, models: _Models, library: Library) -
         noted.append(_Noting(model, role, text))
         return Structured(noted[-1], library, attempts)
 
-    teacher = noting("teacher", models.teacher, recipe.teacher.json_attempts)
+    teacher = noting("teacher", models.teacher, recipe.teachers[0].json_attempts)
     judges = tuple(
         noting(f"judge {i}", judge, settings.json_attempts)
         for i, (judge, settings) in enumerate(zip(models.judges, recipe.judges, strict=True))

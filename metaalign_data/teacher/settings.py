@@ -31,8 +31,12 @@ class TeacherSettings(BaseModel):
 
     model_config = FROZEN
     provider: str = "openai"
+    weight: float = Field(default=1.0, gt=0, description="share of the requests, where several teachers are named")
     max_concurrency: int = Field(default=32, ge=1, description="requests in flight at most")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="null: as many as the server takes")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="in and out; null: as the server takes")
     timeout_s: float = Field(default=120.0, gt=0, description="deadline of one attempt")
+    deadline_s: float = Field(default=3600.0, gt=0, description="deadline of a request, all tries and waits included")
     max_attempts: int = Field(default=8, ge=1, description="tries of one request; a 429 is not counted")
     json_attempts: int = Field(default=3, ge=1, description="askings of one question until its answer is valid JSON")
     price: Price | None = Field(default=None, description="USD per million tokens; null: published, else unknown")

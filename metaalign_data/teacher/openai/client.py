@@ -62,6 +62,11 @@ class OpenAITeacher:
     def batches(self) -> OpenAIBatches:
         return OpenAIBatches(self.connection, self._dialect, self.notices)
 
+    @property
+    def endpoint(self) -> str:
+        """Server, account and model: what a server's limits are about."""
+        return f"{self.connection.base_url} {self.config.api_key_env} {self.model}"
+
     async def complete(self, request: ChatRequest) -> Completion:
         """One attempt. Asks again at once where the server refuses a way of asking for which there is another."""
         reply = await self._adapting(lambda: self._dialect.parameters(request), self._send)

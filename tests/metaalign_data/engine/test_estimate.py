@@ -27,8 +27,8 @@ def priced(of: Recipe) -> Recipe:
     price = recipe(teacher={"provider": "simulated", "price": PRICE}).teacher.price
     simulated = of.simulated()
     judges = tuple(judge.model_copy(update={"price": price}) for judge in simulated.judges)
-    teacher = simulated.teacher.model_copy(update={"price": price})
-    return simulated.model_copy(update={"teacher": teacher, "judges": judges})
+    teachers = tuple(teacher.model_copy(update={"price": price}) for teacher in simulated.teachers)
+    return simulated.model_copy(update={"teachers": teachers, "judges": judges})
 
 
 @pytest.mark.parametrize(
