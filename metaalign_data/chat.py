@@ -21,6 +21,8 @@ class Usage(BaseModel):
     model_config = FROZEN
     prompt_tokens: int = Field(ge=0)
     completion_tokens: int = Field(ge=0)
+    cached_tokens: int = Field(default=0, ge=0)
+    """Of the prompt tokens, those that the server had in its cache and charges less for."""
 
 
 class ChatRequest(BaseModel):

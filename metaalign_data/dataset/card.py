@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 
 from metaalign_data.dataset.columns import COLUMNS
+from metaalign_data.dataset.configs import MESSAGES
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
-from metaalign_data.dataset.front_matter import DEFAULT_CONFIG, Tables, front_matter, title
+from metaalign_data.dataset.front_matter import Rows, front_matter, title
 from metaalign_data.dataset.markdown import fenced, inline, table
 from metaalign_data.dataset.plots import BEGIN, END
 
@@ -20,24 +21,25 @@ AUTHORS = (
 PAPER = "MetaAlign: Align Large Language Models with Diverse Preferences during Inference Time"
 
 
-def card(tables: Tables, facts: DatasetFacts) -> str:
-    """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits."""
-    splits = tables[DEFAULT_CONFIG]
-    pairs = pl.concat(rows.with_columns(split=pl.lit(name)) for name, rows in splits.items())
+def card(counts: Rows, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
+    """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits.
+
+    `counts` are the rows by config and split; of `rows`, the pairs with their split, only what is shown is read.
+    """
     sections = [
-        f"---\n{front_matter(tables, facts)}---",
+        f"---\n{front_matter(counts, facts)}---",
         f"# {inline(title(facts))}",
         _notice(facts),
         "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
         "message, and the chosen response follows it where the rejected one does not. Rows that share a `flip_id` hold "
         "the same two responses in opposite order, under opposite preferences.",
         '```python\nfrom datasets import load_dataset\n\npairs = load_dataset("path/of/this/folder", "pairs")\n```',
-        f"## Rows\n\n{_rows(tables, pairs)}",
-        f"## In figures\n\n{_figures(pairs, facts)}",
+        f"## Rows\n\n{_rows(counts, rows)}",
+        f"## In figures\n\n{_figures(rows, facts)}",
         f"{BEGIN}\n{END}",
-        f"## Columns\n\n{_columns(tables)}",
-        f"## An example\n\n{_example(pairs)}",
-        f"## How it was made\n\n{_making(pairs, facts)}",
+        f"## Columns\n\n{_columns()}",
+        f"## An example\n\n{_example(rows)}",
+        f"## How it was made\n\n{_making(rows, facts)}",
         f"## What was left out\n\n{_left_out(facts)}",
         f"## What it is for, and its limits\n\n{_limits(facts)}",
         f"## Licence\n\n{_licence(facts)}",
@@ -55,16 +57,16 @@ def _notice(facts: DatasetFacts) -> str:
     )
 
 
-def _rows(tables: Tables, pairs: pl.DataFrame) -> str:
-    lines = [[config, split, f"{rows.height:,}"] for config, splits in tables.items() for split, rows in splits.items()]
-    by_subset = pairs.group_by("subset").agg(
+def _rows(counts: Rows, rows: pl.LazyFrame) -> str:
+    lines = [[config, split, f"{n:,}"] for config, splits in counts.items() for split, n in splits.items()]
+    by_subset = rows.group_by("subset").agg(
         rows=pl.len(),
         preferences=pl.col("preference_id").n_unique(),
         explicit=(pl.col("preference_kind") == "explicit").sum(),
         implicit=(pl.col("preference_kind") == "implicit").sum(),
         flips=pl.col("flip_id").is_not_null().sum(),
     )
-    subsets = [[name, *(f"{n:,}" for n in counts)] for name, *counts in by_subset.sort("subset").iter_rows()]
+    subsets = [[name, *(f"{n:,}" for n in told)] for name, *told in by_subset.sort("subset").collect().iter_rows()]
     return "\n\n".join(
         (
             table(["config", "split", "rows"], lines),
@@ -73,8 +75,8 @@ def _rows(tables: Tables, pairs: pl.DataFrame) -> str:
     )
 
 
-def _figures(pairs: pl.DataFrame, facts: DatasetFacts) -> str:
-    told = dataset_figures(pairs)
+def _figures(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
+    told = dataset_figures(rows)
     harmful = round(told["harmful_share"] * told["rows"])
     votes = facts.judging.get("all", {})
     lines = [
@@ -100,19 +102,19 @@ def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
 
 
-def _columns(tables: Tables) -> str:
+def _columns() -> str:
     parts = []
-    for config, splits in tables.items():
-        names = next(iter(splits.values())).columns
-        rows = [[f"`{name}`", COLUMNS[config][name]] for name in names]
-        parts.append(f"### `{config}`\n\n{table(['column', 'what it holds'], rows)}")
+    for config, names in COLUMNS.items():
+        lines = [[f"`{name}`", told] for name, told in names.items()]
+        parts.append(f"### `{config}`\n\n{table(['column', 'what it holds'], lines)}")
     return "\n\n".join(parts)
 
 
-def _example(pairs: pl.DataFrame) -> str:
+def _example(rows: pl.LazyFrame) -> str:
     """A pair and, where there is one, its flip."""
-    flips = pairs.filter(pl.col("flip_id").is_not_null())
-    shown = flips.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else pairs.head(1)
+    told = rows.select(*MESSAGES, "flip_id")
+    flips = told.filter(pl.col("flip_id").is_not_null()).head(1).collect()
+    shown = (told.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else told.head(1)).collect()
     return "\n\n".join(
         fenced("\n\n".join(f"[{name}]\n{_excerpt(text)}" for name, text in _parts(row)))
         for row in shown.iter_rows(named=True)
@@ -131,9 +133,9 @@ def _excerpt(text: str) -> str:
     return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + " …"
 
 
-def _making(pairs: pl.DataFrame, facts: DatasetFacts) -> str:
+def _making(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
     software = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-    prompts = pairs["prompt_versions"].explode().drop_nulls().unique().sort()
+    prompts = rows.select(pl.col("prompt_versions").explode().drop_nulls().unique().sort()).collect().to_series()
     return (
         f"Responses by {inline(facts.teacher_model)}, verdicts by {inline(facts.judge_model)}, seed {facts.seed}, "
         f"{facts.tokens:,} tokens. Software: {software}. Prompts, by name and hash: {inline(', '.join(prompts))}. "

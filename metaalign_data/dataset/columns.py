@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from metaalign_data.dataset.configs import MESSAGES, OF_THE_CHOSEN, PROVENANCE
-from metaalign_data.records import PreferencePair, column_descriptions
+from metaalign_data.dataset.configs import OF_THE_CHOSEN, PAIR_COLUMNS, pairs, preferences, sft
+from metaalign_data.records import PreferencePair, column_descriptions, schema
 
 _PAIR = {"id": "hash of the row's content", **column_descriptions(PreferencePair)}
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "pairs": {name: _PAIR[name] for name in (*MESSAGES, "id", *PROVENANCE)},
+    "pairs": {name: _PAIR[name] for name in PAIR_COLUMNS},
     "sft": {
         "messages": "the conversation: system message (the meta-prompt), earlier turns, the query, the chosen response",
         "id": "id of the first pair with this conversation",
@@ -25,6 +25,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Config -> column -> what it holds, in the order of the files."""
+
+_EMPTY = pl.DataFrame(schema=schema(PreferencePair))
+
+SCHEMAS: Mapping[str, pl.Schema] = {
+    "pairs": pairs(_EMPTY).schema,
+    "sft": sft(_EMPTY).schema,
+    "preferences": preferences(_EMPTY.lazy()).drop("split").schema,
+}
+"""Config -> types of its columns."""
 
 Feature = dict[str, object]
 

@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-import polars as pl
 import yaml
 
-from metaalign_data.dataset.columns import features
+from metaalign_data.dataset.columns import SCHEMAS, features
 from metaalign_data.dataset.facts import DatasetFacts
 
-Tables = Mapping[str, Mapping[str, pl.DataFrame]]
+Rows = Mapping[str, Mapping[str, int]]
+"""Number of rows by config and split."""
 
 DEFAULT_CONFIG = "pairs"
 _LIMITS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 
 
-def front_matter(tables: Tables, facts: DatasetFacts) -> str:
+def front_matter(counts: Rows, facts: DatasetFacts) -> str:
     """Lines between the two `---`: licence, language, size, tags, and each config with its files and typed features."""
-    rows = sum(table.height for table in tables[DEFAULT_CONFIG].values())
+    rows = sum(counts[DEFAULT_CONFIG].values())
     fields: dict[str, Any] = {
         "pretty_name": title(facts),
         "license": facts.license,
@@ -31,18 +31,15 @@ def front_matter(tables: Tables, facts: DatasetFacts) -> str:
                 "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
                 **({"default": True} if config == DEFAULT_CONFIG else {}),
             }
-            for config, splits in tables.items()
+            for config, splits in counts.items()
         ],
         "dataset_info": [
             {
                 "config_name": config,
-                "features": features(next(iter(splits.values())).schema),
-                "splits": [
-                    {"name": split, "num_bytes": int(table.estimated_size()), "num_examples": table.height}
-                    for split, table in splits.items()
-                ],
+                "features": features(SCHEMAS[config]),
+                "splits": [{"name": split, "num_examples": n} for split, n in splits.items()],
             }
-            for config, splits in tables.items()
+            for config, splits in counts.items()
         ],
     }
     kept = {name: value for name, value in fields.items() if value}

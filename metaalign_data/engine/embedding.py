@@ -12,8 +12,9 @@ from metaalign_data.errors import TeacherError, TeacherUnusable, UserError
 from metaalign_data.teacher.base import Client, Teacher
 from metaalign_data.teacher.limiter import Limited
 from metaalign_data.teacher.meter import Meter
+from metaalign_data.teacher.price import Price
 from metaalign_data.teacher.retry import PATIENCE_S, Retrying
-from metaalign_data.teacher.settings import Price, TeacherSettings
+from metaalign_data.teacher.settings import TeacherSettings
 
 Stack = Callable[[Client, TeacherSettings], Teacher]
 

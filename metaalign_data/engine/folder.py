@@ -18,6 +18,13 @@ REJECTS = pl.Schema(
 FAILURES = pl.Schema(
     {"row_id": pl.String(), "stage": pl.String(), "reason": pl.String(), "error": pl.String(), "row": pl.String()}
 )
+ASKED = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "key": pl.String(), "unusable": pl.String()})
+"""The answers of the ledger that each row was made with; `unusable` says why one was of no use, "" where it was."""
+
+LINEAGE = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "made": pl.String()})
+"""What each row stage made of which row, by their ids."""
+ROWS_PER_PART = 2_000
+"""Few enough that a part of judgements, which hold all that was written, is some ten MB while it is gathered."""
 
 
 class RunFolder:
@@ -30,6 +37,8 @@ class RunFolder:
         self.ledger = root / "ledger.sqlite"
         self.vectors = root / "vectors.sqlite"
         self.tables = root / "tables"
+        self.asked = root / "asked"
+        self.lineage = root / "lineage"
         self.rejects = root / "rejects"
         self.failures = root / "failures.parquet"
         self.dataset = root / "dataset"
@@ -40,7 +49,10 @@ class RunFolder:
         anew. Raises what `held` raises.
         """
         with self.held():
-            for derived in (self.tables, self.rejects):
+            aside = self.root / ".dataset.old"
+            if aside.exists() and not self.dataset.exists():  # killed in between two renames
+                aside.rename(self.dataset)
+            for derived in (self.tables, self.rejects, self.asked, self.lineage):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)
             yield
@@ -65,9 +77,32 @@ class RunFolder:
         finally:
             lock.release()
 
+    def is_held(self) -> bool:
+        """Whether a run is at work here. Makes nothing where nothing is."""
+        path = self.root / ".lock"
+        if not path.exists():
+            return False
+        lock = FileLock(path, timeout=0)
+        try:
+            with lock:
+                return False
+        except Timeout:
+            return True
+        except OSError:  # where nothing can be written, no run is at work
+            return False
+
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""
-        return pl.scan_parquet(sorted((self.tables / stage).glob("part-*.parquet")))
+        return pl.scan_parquet(self.parts(stage))
+
+    def parts(self, stage: str) -> list[Path]:
+        """The files of that table, in order."""
+        return sorted((self.tables / stage).glob("part-*.parquet"))
+
+    def keys(self) -> Iterator[str]:
+        """The ledger's keys of all answers that the rows were made with, some of them more than once."""
+        for batch in batches(sorted(self.asked.glob("part-*.parquet"))):
+            yield from batch["key"]
 
     def pairs(self) -> pl.DataFrame:
         """The pairs of the run's dataset, with a `split` column. Raises UserError where there is none."""
@@ -91,7 +126,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 class Parts:
     """A growing table as parquet parts of at most `rows_per_part` rows, each written atomically."""
 
-    def __init__(self, folder: Path, schema: pl.Schema, rows_per_part: int = 10_000) -> None:
+    def __init__(self, folder: Path, schema: pl.Schema, rows_per_part: int = ROWS_PER_PART) -> None:
         self.folder, self.schema, self.rows_per_part = folder, schema, rows_per_part
         self._rows: list[Mapping[str, Any]] = []
         self._written = 0
@@ -137,9 +172,10 @@ class Parts:
         self._written += 1
 
 
-def batches(frame: pl.LazyFrame, size: int = 1_000) -> Iterator[pl.DataFrame]:
-    """The rows in order, `size` at a time, without reading all of them at once."""
-    offset = 0
-    while (batch := frame.slice(offset, size).collect()).height:
-        yield batch
-        offset += size
+def batches(files: Iterable[Path], size: int = 1_000) -> Iterator[pl.DataFrame]:
+    """The rows of the files in order, at most `size` at a time, without reading all of them at once."""
+    for file in files:
+        offset = 0
+        while (batch := pl.scan_parquet(file).slice(offset, size).collect()).height:
+            yield batch
+            offset += size

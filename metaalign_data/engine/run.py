@@ -1,22 +1,23 @@
 """The runner: rows through stages, each accounted for; memory is bounded by a window, not by the number of rows."""
 
 import asyncio
-import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import polars as pl
 
-from metaalign_data.engine.counts import Counts, StageCounts
-from metaalign_data.engine.flow import STOPS, Ended, Flow
-from metaalign_data.engine.folder import FAILURES, REJECTS, Parts, RunFolder, batches
+from metaalign_data.engine.counts import Counts, StageCounts, too_many
+from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures, asked_by
+from metaalign_data.engine.folder import ASKED, FAILURES, LINEAGE, REJECTS, Parts, RunFolder, batches
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
+from metaalign_data.engine.table_step import kept_and_dropped, transform
 from metaalign_data.engine.target import CUT
-from metaalign_data.errors import UserError
+from metaalign_data.engine.window import Window
 from metaalign_data.queries import BadRow, Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
 from metaalign_data.stage import Context
+from metaalign_data.teacher.trail import trail
 
 NextRound = Callable[[Mapping[Subset, int]], Iterable[Read] | None]
 QUERIES = "queries"
@@ -26,8 +27,12 @@ QUERIES = "queries"
 class Runner:
     """Runs stages over queries into a run directory.
 
-    `context` makes the Context of a stage by its name. `window` is the number of rows in work at once. `counts`, and
-    `rows_done` of `rows_total` queries (None where nobody knows), can be read at any time, for progress.
+    `context` makes the Context of a stage by its name. `window` is the number of rows in work at once; `serial` takes
+    what a row gives one after the other, too. Where more than `max_failure_rate` of a stage's rows come to nothing for
+    want of a usable answer, the run stops. `on_stop` is called once with the reason why it has to end early.
+
+    `counts`, `rows_done` of `rows_total` queries (None where nobody knows), `at_work`, the rows that stages have in
+    hand, and `at_table`, the table stage at work, can be read at any time, for progress.
     """
 
     def __init__(
@@ -38,16 +43,38 @@ class Runner:
         *,
         window: int,
         rows_total: int | None = None,
+        serial: bool = False,
+        max_failure_rate: float = 1.0,
+        on_stop: Callable[[Exception], None] = lambda _: None,
     ) -> None:
-        self.specs, self.folder, self.window = tuple(specs), folder, window
+        self.specs, self.folder, self.window, self.serial = tuple(specs), folder, window, serial
+        self.max_failure_rate, self._on_stop = max_failure_rate, on_stop
         self.rows_done, self.rows_total = 0, rows_total
+        self.at_work: dict[int, AtWork] = {}
+        self.at_table: str | None = None
         self.contexts = {spec.name: context(spec.name) for spec in self.specs}
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
+        self._asked, self._lineage = Parts(folder.asked, ASKED), Parts(folder.lineage, LINEAGE)
+        self._stopped: Exception | None = None
+        self._table: asyncio.Task[None] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped is not None
+
+    def stop(self, reason: Exception) -> None:
+        """Take no further row and leave the table stage that is at work; `run` raises the first reason."""
+        if self._stopped is None:
+            self._stopped = reason
+            self._on_stop(reason)
+            if self._table:
+                self._table.cancel()
 
     async def run(self, queries: Iterable[Read], more: NextRound | None = None) -> pl.LazyFrame:
-        """All rows of the last stage. Raises BudgetReached, TeacherUnusable or Stopped when it had to end early.
+        """All rows of the last stage. Raises BudgetReached, TeacherUnusable, TooManyFailures or Stopped when it had to
+        end early.
 
         `more` gives further queries, by the number of rows of each subset that have passed so far, until it gives None.
         However it ends, what has become of the rows so far is on disk.
@@ -75,6 +102,8 @@ class Runner:
             for name, parts in self._rejects.items():
                 parts.close_as(self.folder.rejects / f"{name}.parquet")
             self._failures.close_as(self.folder.failures)
+            self._asked.close()
+            self._lineage.close()
         return self.folder.table(last)
 
     def _good(self, queries: Iterable[Read]) -> Iterator[Record]:
@@ -82,13 +111,14 @@ class Runner:
         for query in queries:
             if isinstance(query, BadRow):
                 counts.result(0, [query.reason])
-                self._reject(QUERIES, query.where, query.reason, query.detail, query.raw)
+                bad = {"row_id": query.where, "stage": QUERIES, "reason": query.reason, "detail": query.detail}
+                self._rejects[QUERIES].extend([{**bad, "row": query.raw}])
             else:
                 counts.result(1, [])
                 yield query
 
     def _rows(self, stage: str, record: type[Record]) -> Iterator[Record]:
-        for batch in batches(self.folder.table(stage)):
+        for batch in batches(self.folder.parts(stage)):
             yield from from_frame(batch, record)
 
     def _passed(self, step: RowStep, later: Sequence[Segment]) -> dict[Subset, int]:
@@ -106,66 +136,71 @@ class Runner:
         self, steps: tuple[RowStep, ...], source: Iterator[Record], tables: Sequence[Parts], *, count: bool
     ) -> None:
         """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
-        flow = Flow(steps, self.contexts, self.counts)
-        work: deque[asyncio.Task[Ended]] = deque()
-        stop: BaseException | None = None
+        flow = Flow(steps, self.contexts, self.counts, self.at_work, self.serial)
+        work = Window[Ended](self.window)
+        try:
+            for row in source:
+                await work.room()
+                self._settle(work, tables, count=count)
+                if self._stopped:
+                    break
+                work.put(flow.run(row))
+            await work.rest()
+            self._settle(work, tables, count=count)
+        finally:
+            await work.cancel()
+            for table in tables:
+                table.close()
+        if self._stopped:
+            raise self._stopped
 
-        async def settle_first() -> None:
-            nonlocal stop
+    def _settle(self, work: Window[Ended], tables: Sequence[Parts], *, count: bool) -> None:
+        """Write down what has ended, and stop where it says so."""
+        for task in work.ended():
             try:
-                ended = await work.popleft()
+                ended = task.result()
             except STOPS as e:
-                stop = stop or e
-                return
+                self.stop(e)
+                continue
             self.rows_done += count
             for table, rows in zip(tables, ended.made, strict=True):
                 table.extend(map(to_dict, rows))
             for reject in ended.rejects:
                 self._rejects[reject["stage"]].extend([reject])
             self._failures.extend(ended.failures)
-
-        try:
-            for row in source:
-                while len(work) >= self.window:
-                    await settle_first()
-                if stop:
-                    break
-                work.append(asyncio.create_task(flow.run(row)))
-            while work:
-                await settle_first()
-        finally:
-            for task in work:
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-            for table in tables:
-                table.close()
-        if stop:
-            raise stop
+            self._asked.extend(ended.asked)
+            self._lineage.extend(ended.lineage)
+        if trouble := too_many(self.counts, self.max_failure_rate):
+            self.stop(TooManyFailures(trouble))
 
     async def _run_table(self, step: TableStep, before: str, record: type[Record]) -> None:
-        def transformed() -> pl.DataFrame:
-            return step.stage.transform(self.folder.table(before), self.contexts[step.name]).collect()
+        scratch = self.folder.tables / f".{step.name}.parquet"
+        table, context = self.folder.table(before), self.contexts[step.name]
+        if self._stopped:
+            raise self._stopped
+        self.at_table = step.name
+        with trail(f"stage {step.name}") as answers:  # of an embedding server
+            self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
+            try:
+                await asyncio.wait([self._table])
+                if self._stopped:
+                    raise self._stopped
+                await self._table
+            finally:
+                self._table.cancel()
+                self._table = self.at_table = None
+        self._asked.extend(asked_by(step.name, "", answers))
+        await self._take(step, scratch, record)
+        scratch.unlink()
 
-        table = await asyncio.to_thread(transformed)  # it may take long: progress goes on, and embeddings can be asked
-        if table.height != self.counts[before].made:
-            raise UserError(
-                f"stage {step.name} took {self.counts[before].made} rows and gave {table.height}",
-                fix="a table stage drops a row by writing a reason into its reject_reason column",
-            )
-        for column in ("reject_reason", "reject_detail"):
-            if column not in table.columns:
-                table = table.with_columns(pl.lit(None, dtype=pl.String).alias(column))
-        counts = self.counts[step.name]
-        for row in table.filter(pl.col("reject_reason").is_not_null()).iter_rows(named=True):
-            reason, detail = row.pop("reject_reason"), row.pop("reject_detail")
-            counts.result(0, [reason])
-            self._reject(step.name, row["id"], reason, detail or "", json.dumps(row, ensure_ascii=False))
-        kept = table.filter(pl.col("reject_reason").is_null()).select(schema(record).names())
-        counts.pass_table(kept.height)
-        parts = Parts(self.folder.tables / step.name, schema(record))
-        parts.extend_frame(kept)
+    async def _take(self, step: TableStep, made: Path, record: type[Record]) -> None:
+        """Split what the stage made into its table and its rejects."""
+        counts, parts = self.counts[step.name], Parts(self.folder.tables / step.name, schema(record))
+        for kept, rejects in kept_and_dropped(made, schema(record)):
+            parts.extend_frame(kept)
+            counts.pass_table(kept.height)
+            for reject in rejects:
+                counts.result(0, [reject["reason"]])
+                self._rejects[step.name].extend([{**reject, "stage": step.name}])
+            await asyncio.sleep(0)
         parts.close()
-
-    def _reject(self, stage: str, row_id: str, reason: str, detail: str, row: str) -> None:
-        ending = {"row_id": row_id, "stage": stage, "reason": reason, "detail": detail, "row": row}
-        self._rejects[stage].extend([ending])

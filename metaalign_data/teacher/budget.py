@@ -1,7 +1,6 @@
 """What a run may spend, held before each request and not regretted after it."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -9,8 +8,9 @@ from metaalign_data.chat import ChatRequest, Completion, Usage
 from metaalign_data.errors import BudgetReached, UserError
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.ledger import Totals
+from metaalign_data.teacher.price import Price
 from metaalign_data.teacher.schema import schema_text
-from metaalign_data.teacher.settings import BudgetSettings, Price
+from metaalign_data.teacher.settings import BudgetSettings
 
 MESSAGE_TOKENS = 16
 """Room for what a chat template writes around one message."""
@@ -44,10 +44,16 @@ class Spending:
         return Spending(self.calls - other.calls, self.tokens - other.tokens, self.usd - other.usd)
 
 
+def spending_of(usage: Usage, price: Price | None) -> Spending:
+    """One call that took so many tokens."""
+    tokens = usage.prompt_tokens + usage.completion_tokens
+    return Spending(1, tokens, price.of(usage) if price else Decimal(0))
+
+
 class Budget:
     """One purse for teacher and judge, over all resumes: it starts with what the ledger says was spent.
 
-    A call is a request that was answered. A failed attempt counts for nothing: no server says what it charged for it.
+    A call is a request that was answered. A failed attempt counts only where the server says what it charged for it.
     Raises UserError where a cap in USD is asked for and the ledger holds calls of unknown price.
     """
 
@@ -83,6 +89,14 @@ class Budget:
                 self._reserved += most
                 return
         raise self.stopped.with_traceback(None)  # raised many times: it would grow with each
+
+    def holds(self, most: Spending) -> bool:
+        """Whether `most` fits into what is left and not set aside."""
+        return not self._passed_by(self.spent + self._reserved + most)
+
+    def hold(self, most: Spending) -> None:
+        """Set `most` aside although it may not fit: it has been asked already."""
+        self._reserved += most
 
     def settle(self, most: Spending, actual: Spending) -> None:
         """Give back what `reserve` set aside and take what it really was; nothing, for a failure."""
@@ -120,19 +134,16 @@ class Budgeted:
                 fix="give price: {input: ..., output: ...} in USD per million tokens, or a budget in calls or tokens",
             )
         self.inner, self.budget = inner, budget
-        self._cost: Callable[[Usage], Decimal] = price.of if price else lambda _: Decimal(0)
+        self._price = price
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Raises BudgetReached, and what `inner` raises."""
-        most = self._spending(upper_bound(request))
+        most = spending_of(upper_bound(request), self._price)
         await self.budget.reserve(most)
         actual = Spending()
         try:
             completion = await self.inner.complete(request)
-            actual = self._spending(completion.usage)
+            actual = spending_of(completion.usage, self._price)
         finally:
             self.budget.settle(most, actual)
         return completion
-
-    def _spending(self, usage: Usage) -> Spending:
-        return Spending(1, usage.prompt_tokens + usage.completion_tokens, self._cost(usage))

@@ -7,7 +7,8 @@ from metaalign_data.errors import MetaalignError
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.meter import Meter
-from metaalign_data.teacher.settings import Price
+from metaalign_data.teacher.price import Price
+from metaalign_data.teacher.trail import leave
 
 
 class Recorded:
@@ -20,12 +21,17 @@ class Recorded:
         self.inner, self.ledger, self.identity, self.price, self.meter = inner, ledger, identity, price, meter
         self._asking: dict[str, asyncio.Future[None]] = {}
 
+    def has_answered(self, request: ChatRequest) -> bool:
+        """Whether the ledger holds the answer of this model."""
+        return self.ledger.get(ledger_key(self.identity, request)) is not None
+
     async def complete(self, request: ChatRequest) -> Completion:
         """Raises what `inner` raises, and TeacherUnusable when the ledger fails."""
         key = ledger_key(self.identity, request)
         while True:
             if (kept := self.ledger.get(key)) is not None:
                 self.meter.replayed += 1
+                leave(key)
                 return kept
             if (other := self._asking.get(key)) is None:
                 return await self._ask(key, request)
@@ -36,10 +42,12 @@ class Recorded:
     async def _ask(self, key: str, request: ChatRequest) -> Completion:
         told = self._asking[key] = asyncio.get_running_loop().create_future()
         try:
-            completion = await self.inner.complete(request)
+            with self.meter.open(request.prompt):
+                completion = await self.inner.complete(request)
             cost = self.price.of(completion.usage) if self.price else None
             self.meter.paid(completion.usage, cost)
             await self.ledger.put(key, request, completion, cost)
+            leave(key)
         except MetaalignError as e:
             told.set_exception(e)
             told.exception()  # nobody may be waiting, and that is no error

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, retry_if_exception
-
 from metaalign_data.chat import ChatRequest, Completion
-from metaalign_data.errors import TeacherError, TeacherUnusable
+from metaalign_data.errors import TeacherDown, TeacherError, TeacherUnusable
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.meter import Meter
 
@@ -35,9 +33,14 @@ class _Course:
     limited_since_s: float = 0.0
     wait_s: float = 0.0
 
-    def again(self, error: BaseException) -> bool:
+    @property
+    def tries(self) -> int:
+        """The one that is under way included."""
+        return self.failures + self.limited + 1
+
+    def again(self, error: TeacherError) -> bool:
         """Whether to try once more after `error`; `wait_s` says in how many seconds."""
-        if not isinstance(error, TeacherError):
+        if isinstance(error, TeacherDown):
             return False
         if error.reason == "rate_limited":
             self.limited += 1
@@ -64,39 +67,50 @@ async def persist(
     Raises the last error; TeacherUnusable where the server asks for more patience than there is.
     """
     course = _Course(max_attempts, rng)
-    retrying = AsyncRetrying(
-        sleep=sleep, retry=retry_if_exception(course.again), wait=lambda _: course.wait_s, reraise=True
-    )
-
-    async def patient() -> T:
+    while True:
         try:
-            return await call()
+            return await call(), course.tries
         except TeacherError as e:
             if e.retry_after_s is not None and e.retry_after_s > PATIENCE_S:
                 wait = f"{e.retry_after_s / 3600:.1f} hours"
                 raise TeacherUnusable(f"the server asks to wait {wait}: {e}; run the same recipe again then") from e
-            raise
-
-    result: T = await retrying(patient)
-    return result, int(retrying.statistics["attempt_number"])
+            if not course.again(e):
+                raise
+        await sleep(course.wait_s)
 
 
 class Retrying:
-    """Asks `inner` until it answers or another try makes no sense. `sleep` waits for a number of seconds."""
+    """Asks `inner` until it answers or another try makes no sense, at most for `deadline_s` in all.
 
-    def __init__(self, inner: Teacher, max_attempts: int, meter: Meter, *, sleep: Sleep = asyncio.sleep) -> None:
+    `sleep` waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        inner: Teacher,
+        max_attempts: int,
+        meter: Meter,
+        *,
+        deadline_s: float | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self.inner, self.max_attempts, self.meter, self._sleep = inner, max_attempts, meter, sleep
+        self.deadline_s = deadline_s
         self._rng = Random(0)
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """The answer, with the number of attempts. Raises what `persist` raises."""
+        """The answer, with the number of attempts. Raises what `persist` raises, "timeout" at the deadline."""
         self.meter.asked += 1
 
         async def wait(seconds: float) -> None:
             self.meter.retries += 1
             await self._sleep(seconds)
 
-        completion, attempts = await persist(
-            lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
-        )
-        return completion.model_copy(update={"attempts": attempts})
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                completion, attempts = await persist(
+                    lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
+                )
+        except TimeoutError as e:
+            raise TeacherError("timeout", f"no answer within {self.deadline_s:g} s (deadline_s), all told") from e
+        return completion if attempts == 1 else completion.model_copy(update={"attempts": attempts})

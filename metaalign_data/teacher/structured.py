@@ -10,10 +10,13 @@ from metaalign_data.chat import ChatRequest, Completion, Message
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.base import Teacher
+from metaalign_data.teacher.trail import trail
 
 SHOWN_CHARS = 200
 SHOWN_ERRORS = 3
 MAX_CANDIDATES = 50
+UNUSABLE = ("refused", "length", "empty", "malformed")
+"""Why an answer that came, and is paid for, can be of no use."""
 
 _FENCE = re.compile(r"```[\w-]*\s*\n(.*?)```", re.DOTALL)
 _DECODER = json.JSONDecoder(strict=False)  # models write raw line breaks into strings
@@ -24,13 +27,25 @@ class Structured:
 
     A question is asked `json_attempts` times in all; each time anew with the bad answer and what is wrong with it
     (prompts/repair_json.md). All those answers are in the ledger, so a replay fails or succeeds in the same way.
+    `models` are the names of those who may answer.
     """
 
-    def __init__(self, inner: Teacher, library: Library, json_attempts: int) -> None:
-        self.inner, self.library, self.json_attempts = inner, library, json_attempts
+    def __init__(
+        self, inner: Teacher, library: Library, json_attempts: int, models: frozenset[str] = frozenset()
+    ) -> None:
+        self.inner, self.library, self.json_attempts, self.models = inner, library, json_attempts, models
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Raises TeacherError "refused", "length", "empty" or "malformed", and what `inner` raises."""
+        with trail() as answers:
+            try:
+                return await self._usable(request)
+            except TeacherError as e:
+                for answer in answers if e.reason in UNUSABLE else ():
+                    answer.unusable = e.reason
+                raise
+
+    async def _usable(self, request: ChatRequest) -> Completion:
         asked = request
         for attempt in range(1, self.json_attempts + 1):
             completion = usable(await self.inner.complete(asked), request)

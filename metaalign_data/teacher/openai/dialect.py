@@ -22,7 +22,7 @@ class Dialect:
     """Starts from what OpenAI documents, and gives up one thing at a time as the server refuses it."""
 
     def __init__(self, model: str, top_p: float | None, extra_body: Mapping[str, Any], library: Library) -> None:
-        self.model, self.top_p, self.extra_body, self.library = model, top_p, extra_body, library
+        self.model, self.top_p, self.extra_body, self.library = model, top_p, dict(extra_body), library
         self.structured_output: StructuredOutput = "json_schema"
         self.limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
         self.sends_temperature = True
@@ -34,9 +34,7 @@ class Dialect:
             found["temperature"] = temperature
         if self.top_p is not None:
             found["top_p"] = self.top_p
-        if self.extra_body:
-            found["extra_body"] = dict(self.extra_body)
-        return found
+        return found | self.extra_body
 
     def parameters(self, request: ChatRequest) -> dict[str, Any]:
         """The parameters of `request`, with JSON asked for in the best way that the server honours."""
@@ -66,9 +64,18 @@ class Dialect:
             return f"{self.model}: the server refuses {WAYS[given_up]}; JSON is asked for in another way"
         return ""
 
+    @property
+    def learnt(self) -> dict[str, object]:
+        """What refusals have taught, for `take` to ask in that way from the first request on."""
+        found: dict[str, object] = {} if self.sends_temperature else {"temperature": False}
+        return found if self.limit_key == "max_tokens" else found | {"limit_key": self.limit_key}
+
     def take(self, facts: Mapping[str, object]) -> set[str]:
         """Go by what a probe found. Sentences on what the server does not honour."""
-        lost = [option for option in ("n", "seed", "logprobs") if facts.get(option) is False]
+        if facts.get("limit_key") == "max_completion_tokens":
+            self.limit_key = "max_completion_tokens"
+        self.sends_temperature = self.sends_temperature and facts.get("temperature") is not False
+        lost = [option for option in ("n", "seed", "logprobs", "temperature") if facts.get(option) is False]
         for i, way in enumerate(WAYS):
             if way == facts.get("structured_output"):
                 self.structured_output = way

@@ -11,6 +11,9 @@ from typing import Any
 from metaalign_data.errors import TeacherError, TeacherReason, TeacherUnusable
 
 MESSAGE_CHARS = 300
+REDACTED = "[redacted]"
+SECRET_CHARS = 12
+"""A shorter key is no secret but a word such as EMPTY, for servers that want any: answers may well hold it."""
 
 _FILTERED = re.compile(r"content[_ ](filter|policy|management)|moderation|flagged", re.IGNORECASE)
 _QUOTA = re.compile(r"insufficient[_ ](quota|balance|credit)|exceeded your current quota|billing", re.IGNORECASE)
@@ -26,6 +29,7 @@ _UNUSABLE = {
     402: "the server wants to be paid",
     403: "the key is not allowed to do this",
 }
+_OVERLOADED = (503, 529)
 
 
 def failure(status: int, body: bytes, headers: Mapping[str, str], key: str) -> TeacherError:
@@ -40,7 +44,8 @@ def failure(status: int, body: bytes, headers: Mapping[str, str], key: str) -> T
         return TeacherUnusable(f"there is no such model or address: {said}")
     if status == 429 and _QUOTA.search(message):
         return TeacherUnusable(f"the quota is used up: {said}")
-    return TeacherError(_reason(status), said, retry_after_s=retry_after_s(headers))
+    overloaded = status in _OVERLOADED
+    return TeacherError(_reason(status), said, retry_after_s=retry_after_s(headers), overloaded=overloaded)
 
 
 def _reason(status: int) -> TeacherReason:
@@ -98,6 +103,11 @@ def _words(node: Any) -> str:
             return json.dumps(node)
 
 
+def without_key(text: str, key: str) -> str:
+    """An answer without `key`, which some servers echo."""
+    return text.replace(key, REDACTED) if len(key) >= SECRET_CHARS else text
+
+
 def redact(text: str, key: str) -> str:
     """`text` without `key` and without anything that looks like one."""
-    return _SECRET.sub("[redacted]", text.replace(key, "[redacted]") if key else text)
+    return _SECRET.sub(REDACTED, text.replace(key, REDACTED) if key else text)

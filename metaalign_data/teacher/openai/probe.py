@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from metaalign_data.chat import Usage
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.openai.dialect import WAYS, StructuredOutput, asking_for
 from metaalign_data.teacher.openai.reply import Reply
@@ -21,6 +22,9 @@ TIMEOUT_S = 60.0
 FEW_TOKENS = 16
 ENOUGH_TOKENS = 512
 """A model that reasons first spends some before the answer begins."""
+MOST_CALLS = 8
+MOST = Usage(prompt_tokens=MOST_CALLS * 512, completion_tokens=7 * FEW_TOKENS + 2 * ENOUGH_TOKENS)
+"""What all of it takes at most; the answer to n=2 counts twice."""
 
 
 class Greeting(BaseModel):

@@ -19,7 +19,8 @@ FACTS = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     rows = [pair(split="train"), pair(query="What – 什么?", split="test")]
-    write_dataset(to_frame(rows, PreferencePair), tmp_path / "d", FACTS)
+    to_frame(rows, PreferencePair).write_parquet(tmp_path / "table.parquet")
+    write_dataset([tmp_path / "table.parquet"], tmp_path / "d", FACTS)
     return tmp_path / "d"
 
 
@@ -84,7 +85,8 @@ def test_llama_factory_finds_turns_that_alternate_and_end_with_the_user(
     row = pair(split="train")
     earlier = tuple(Message(role=role, content=text) for role, text in turns)
     row = row.model_copy(update={"prompt": (row.prompt[0], *earlier, row.prompt[-1])})
-    write_dataset(to_frame([row], PreferencePair), tmp_path / "d", FACTS)
+    to_frame([row], PreferencePair).write_parquet(tmp_path / "table.parquet")
+    write_dataset([tmp_path / "table.parquet"], tmp_path / "d", FACTS)
     export(tmp_path / "d", "llama-factory", tmp_path / "out")
     ((name, told),) = json.loads((tmp_path / "out/dataset_info.json").read_text()).items()
     assert (name, told["formatting"], told["ranking"]) == ("metaalign_train", "sharegpt", True)

@@ -14,7 +14,8 @@ FACTS = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     rows = [*flip("Yes", "No", "f1", split="train"), pair(query="When?", split="test")]
-    write_dataset(to_frame(rows, PreferencePair), tmp_path / "d", FACTS)
+    to_frame(rows, PreferencePair).write_parquet(tmp_path / "table.parquet")
+    write_dataset([tmp_path / "table.parquet"], tmp_path / "d", FACTS)
     return tmp_path / "d"
 
 

@@ -32,8 +32,10 @@ def test_close_as_leaves_one_file_where_there_are_rows_and_nothing_else(tmp_path
 
 
 def test_batches_cover_the_table(tmp_path: Path) -> None:
-    frame = pl.LazyFrame({"n": range(25)})
-    assert [b["n"].to_list() for b in batches(frame, 10)] == [list(range(10)), list(range(10, 20)), list(range(20, 25))]
+    files = [tmp_path / name for name in ("a.parquet", "b.parquet")]
+    pl.DataFrame({"n": range(15)}).write_parquet(files[0])
+    pl.DataFrame({"n": range(15, 20)}).write_parquet(files[1])
+    assert [b["n"].to_list() for b in batches(files, 10)] == [list(range(10)), list(range(10, 15)), list(range(15, 20))]
 
 
 def test_an_unwritable_run_directory_is_told_in_a_sentence(tmp_path: Path) -> None:

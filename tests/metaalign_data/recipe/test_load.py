@@ -40,7 +40,7 @@ BROKEN = [
     ("judge: {timeout_s: 0}\n", "recipe.yaml:4: judge.timeout_s: must be more than 0, is 0"),
     ("judge: {price: {input: 1}}\n", "recipe.yaml:4: judge.price.output: is missing"),
     ("judge: {price: {input: 1, output: 1, cached: 1}}\n",
-     "recipe.yaml:4: judge.price: unknown key 'cached'; valid: input, output"),
+     "recipe.yaml:4: judge.price: unknown key 'cached'; did you mean 'cached_input'?"),
     ("judge: {options: {}}\n", "recipe.yaml:4: judge: unknown key 'options'; valid: "),
     ("judge: simulated\n", "recipe.yaml:4: judge: must be a block of keys, is 'simulated'"),
     ("budget: {usd: much}\n", "recipe.yaml:4: budget.usd: must be a number, is 'much'"),

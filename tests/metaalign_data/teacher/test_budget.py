@@ -12,7 +12,8 @@ from metaalign_data.errors import BudgetReached, TeacherError, UserError
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.budget import Budget, Budgeted, upper_bound
 from metaalign_data.teacher.ledger import Totals
-from metaalign_data.teacher.settings import BudgetSettings, Price
+from metaalign_data.teacher.price import Price
+from metaalign_data.teacher.settings import BudgetSettings
 from mock_openai import mock_openai
 from teachers import Telling, answer, ask, asking
 

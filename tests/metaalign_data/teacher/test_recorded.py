@@ -8,8 +8,8 @@ import pytest
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.meter import Meter
+from metaalign_data.teacher.price import Price
 from metaalign_data.teacher.recorded import Recorded
-from metaalign_data.teacher.settings import Price
 from mock_openai import mock_openai
 from teachers import Telling, answer, ask, asking
 

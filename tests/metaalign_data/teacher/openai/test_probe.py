@@ -22,7 +22,16 @@ from teachers import ask, asking
             {"json_schema": "ignore", "json_object": "refuse", "n": "refuse", "seed": "honour", "logprobs": "refuse"},
             {"structured_output": "text", "n": False, "seed": True, "logprobs": False},
         ),
-        ({"max_tokens": "refuse"}, {"structured_output": "json_schema", "n": True, "seed": None, "logprobs": True}),
+        (
+            {"max_tokens": "refuse"},
+            {
+                "structured_output": "json_schema",
+                "n": True,
+                "seed": None,
+                "logprobs": True,
+                "limit_key": "max_completion_tokens",
+            },
+        ),
         ({"always_500_if": "hello"}, {}),
     ],
 )
