@@ -3,45 +3,51 @@
 import asyncio
 import contextlib
 import hashlib
-import signal
+import logging
+import os
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
-from metaalign_data.dataset.export import write_dataset
+from metaalign_data.dataset.export import Rows, write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
+from metaalign_data.engine.accounts import unaccounted
+from metaalign_data.engine.changes import Changes, changes
 from metaalign_data.engine.context import StageContext
-from metaalign_data.engine.counts import unbalanced
 from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.feed import Feed
-from metaalign_data.engine.flow import Stopped
+from metaalign_data.engine.flow import Stopped, TooManyFailures
 from metaalign_data.engine.folder import RunFolder, write_atomically
-from metaalign_data.engine.manifest import State, software, write_manifest
+from metaalign_data.engine.manifest import State, hashes, software, write_manifest
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
 from metaalign_data.engine.session import Session, open_session
+from metaalign_data.engine.stopping import stop_on_signals
 from metaalign_data.engine.target import Target, with_cut
+from metaalign_data.engine.verdict import biggest_losses, done_sentence
+from metaalign_data.engine.watchdog import Watchdog
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.report.judging import judging_figures
+from metaalign_data.teacher.ledger_care import totals_of
 
-Rows = dict[str, dict[str, int]]
-"""Number of rows by config and split."""
+T = TypeVar("T")
+LOG = logging.getLogger(__name__)
 
 NOTE_EVERY_S = 5.0
 
 INTERRUPTED = "run the same recipe again to go on"
+BURNING = "; nothing more was asked. Mend the cause and run the same recipe again, or raise run.max_failure_rate"
 EXIT_CODE: dict[State, int] = {"done": 0, "failed": 1, "budget_reached": 3, "interrupted": 130}
 
 
@@ -70,6 +76,11 @@ class RunResult:
         return RunFolder(self.folder).pairs()
 
 
+def _log_change(found: Changes) -> bool:
+    LOG.warning(found.told())
+    return True
+
+
 def run(recipe: Recipe | str | Path, **options: Any) -> RunResult:
     """`arun` for callers without an event loop."""
     return asyncio.run(arun(recipe, **options))
@@ -82,14 +93,18 @@ async def arun(
     ledger: Path | None = None,
     limit: int | None = None,
     simulate: bool = False,
+    serial: bool = False,
     progress: bool = False,
+    on_change: Callable[[Changes], bool] = _log_change,
 ) -> RunResult:
     """Make the dataset of `recipe` (a Recipe, a file, or the name of a bundled one) in the run directory `out`.
 
     The same call again resumes: what is in the run's ledger is not asked again. `limit` caps the number of queries,
-    `simulate` takes the simulated teacher instead of the recipe's, `progress` shows it on stderr. `ledger` may name
-    another file than `out`/ledger.sqlite. Raises UserError when recipe, queries, keys or servers are not in order,
-    before anything is asked.
+    `simulate` takes the simulated teacher instead of the recipe's, `serial` asks one request at a time, for debugging,
+    `progress` shows it on stderr. `ledger` may name another file than `out`/ledger.sqlite. Where the recipe is not the
+    one that the directory was last used with, `on_change` hears what has changed and what that will ask anew, and says
+    whether to go on. Raises UserError when recipe, queries, keys or servers are not in order, before anything is asked,
+    where it is not to go on, and where files cannot be written.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if simulate:
@@ -99,9 +114,16 @@ async def arun(
     folder = RunFolder(Path(out) if out else default_folder(recipe, simulate=simulate))
     library = library_of(recipe)
     preflight(recipe, library)
+    found = await changes(recipe, folder, ledger or folder.ledger)
+    if found and not on_change(found):
+        raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")
     with folder.opened():
-        write_atomically(folder.recipe, recipe.dump().encode())
-        return await _Run(recipe, folder, library, ledger or folder.ledger).run(show=progress)
+        try:
+            write_atomically(folder.recipe, recipe.dump().encode())
+            once = _Run(recipe, folder, library, ledger or folder.ledger, serial=serial)
+            return await once.run(show=progress)
+        except OSError as e:
+            raise UserError(f"cannot be written: {e}; every answer so far is kept", where=str(folder.root)) from e
 
 
 def default_folder(recipe: Recipe, *, simulate: bool) -> Path:
@@ -112,8 +134,8 @@ def default_folder(recipe: Recipe, *, simulate: bool) -> Path:
 class _Run:
     """One run, from an open run directory to the manifest."""
 
-    def __init__(self, recipe: Recipe, folder: RunFolder, library: Library, ledger: Path) -> None:
-        self.recipe, self.folder, self.library, self.ledger = recipe, folder, library, ledger
+    def __init__(self, recipe: Recipe, folder: RunFolder, library: Library, ledger: Path, *, serial: bool) -> None:
+        self.recipe, self.folder, self.library, self.ledger, self.serial = recipe, folder, library, ledger, serial
         self.feed = Feed(recipe, library)
         pairs = recipe.dataset.target
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
@@ -123,17 +145,20 @@ class _Run:
         self.clock_s = time.monotonic()
 
     async def run(self, *, show: bool) -> RunResult:
-        async with open_session(self.recipe, self.ledger, self.library) as session:
+        asked = self.recipe.serial() if self.serial else self.recipe
+        async with open_session(asked, self.ledger, self.library) as session:
             runner = self._runner(session)
+            watchdog = Watchdog(runner, session.meter, self.recipe.run.stall_after_s)
             told = self.target.told if self.target else None
-            shown = showing(Progress(runner, session.meter, told)) if show else contextlib.nullcontext()
-            notes = asyncio.create_task(self._keep_noting(runner, session))
+            shown = showing(Progress(runner, session.meter, told, watchdog)) if show else contextlib.nullcontext()
+            beside = [asyncio.create_task(work) for work in (self._keep_noting(runner, session), watchdog.watch())]
             try:
-                with stop_on_signals(session):
+                with stop_on_signals(runner.stop, self.recipe.run.grace_s):
                     async with shown:
                         state, verdict, dataset = await self._to_the_end(runner, session)
             finally:
-                notes.cancel()
+                for task in beside:
+                    task.cancel()
             return self._note(runner, session, state, verdict, dataset)
 
     async def _keep_noting(self, runner: Runner, session: Session) -> None:
@@ -158,12 +183,22 @@ class _Run:
                 embedding=embedding,
             )
 
-        window = max(s.rows_in_work for s in (*self.recipe.teachers, *self.recipe.judges))
+        models = (*self.recipe.teachers, *self.recipe.judges)
+        window = 1 if self.serial else max(settings.rows_in_work for settings in models)
         specs: Sequence[StageSpec] = self.recipe.stage_specs
         total = self.recipe.queries.limit
         if self.target:
             specs, total = with_cut(specs, self.target.quotas), None
-        return Runner(specs, self.folder, context, window=window, rows_total=total)
+        return Runner(
+            specs,
+            self.folder,
+            context,
+            window=window,
+            rows_total=total,
+            serial=self.serial,
+            max_failure_rate=self.recipe.run.max_failure_rate,
+            on_stop=session.stop,
+        )
 
     def _queries(self) -> Iterator[Read]:
         return read_queries(self.recipe.queries, self.recipe.folder)
@@ -175,30 +210,36 @@ class _Run:
 
     async def _to_the_end(self, runner: Runner, session: Session) -> tuple[State, str, Rows | None]:
         try:
-            pairs = await self._rows(runner)
+            await self._rows(runner)
+            if problems := unaccounted(runner.counts, self.folder):
+                return "failed", "rows are unaccounted for: " + "; ".join(problems), None
+            pairs = runner.counts[runner.specs[-1].name].made
+            if not pairs:
+                return "failed", "no pair came out: " + biggest_losses(runner.counts), None
+            rows = await _to_its_end(asyncio.to_thread(self._write, runner, session))
         except BudgetReached as e:
             return "budget_reached", f"{e}; raise the budget and run the same recipe again to go on", None
         except Stopped:
             return "interrupted", INTERRUPTED, None
         except asyncio.CancelledError:
-            if not session.stopping:
+            if not runner.stopped:
                 raise
             return "interrupted", INTERRUPTED, None
+        except TooManyFailures as e:
+            return "failed", f"{e}{BURNING}", None
         except (TeacherUnusable, UserError) as e:
             return "failed", str(e), None
-        except OSError as e:
+        except (OSError, pl.exceptions.PolarsError) as e:
             return "failed", f"{e}; every answer so far is in the ledger, run the same recipe again to go on", None
-        if problems := unbalanced(runner.counts):
-            return "failed", "rows are unaccounted for: " + "; ".join(problems), None
-        frame = pairs.collect()
-        if frame.is_empty():
-            return "failed", "no pair came out: " + biggest_losses(runner), None
-        self.figures = dataset_figures(frame) | {"judging": judging_figures(self.folder.root)}
-        rows = write_dataset(frame, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
-        return "done", done_sentence(runner, frame.height, self.target), rows
+        return "done", done_sentence(runner.counts, pairs, self.target), rows
+
+    def _write(self, runner: Runner, session: Session) -> Rows:
+        files = self.folder.parts(runner.specs[-1].name)
+        self.figures = dataset_figures(pl.scan_parquet(files)) | {"judging": judging_figures(self.folder.root)}
+        return write_dataset(files, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
 
     def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
-        recipe, totals = self.recipe, session.ledger.totals()
+        recipe, totals = self.recipe, totals_of(self.ledger, self.folder.keys())
         return DatasetFacts(
             name=recipe.name,
             recipe_yaml=recipe.dump(),
@@ -219,7 +260,7 @@ class _Run:
     def _note(
         self, runner: Runner, session: Session, state: State, verdict: str, dataset: Rows | None = None
     ) -> RunResult:
-        """Write the manifest as things stand."""
+        """Write the manifest as things stand; where that fails at the end, so has the run."""
         totals = session.ledger.totals()
         manifest = {
             "state": state,
@@ -227,6 +268,8 @@ class _Run:
             "updated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "name": self.recipe.name,
             "seed": self.recipe.seed,
+            "recipe_folder": str(self.recipe.folder.resolve()),
+            "ledger": os.path.relpath(self.ledger, self.folder.root),
             "recipe_sha256": hashlib.sha256(self.recipe.dump().encode()).hexdigest(),
             "prompts": [self.library.prompt(name).version for name in Library().names],
             "teacher": session.teacher_model,
@@ -256,58 +299,22 @@ class _Run:
                 "rounds": self.target.rounds,
             },
             "dataset": dataset,
+            "files": dataset and hashes(self.folder.dataset),
             "figures": self.figures,
             "versions": software(),
         }
-        write_manifest(self.folder.manifest, manifest)
+        try:
+            write_manifest(self.folder.manifest, manifest)
+        except OSError as e:
+            if state != "running":  # where a note on the way cannot be written, rows cannot either: these end the run
+                state, verdict = "failed", f"{verdict}; manifest.json cannot be written: {e.strerror}"
         return RunResult(self.folder.root, state, verdict, manifest)
 
 
-@contextlib.contextmanager
-def stop_on_signals(session: Session) -> Iterator[None]:
-    """Ctrl-C or SIGTERM: nothing new is asked, answers in flight are kept; a second one ends at once."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def stop() -> None:
-        if session.stopping or task is None:
-            if task is not None:
-                task.cancel()
-        else:
-            session.stop(Stopped("interrupted"))
-
-    handled = []
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(
-            NotImplementedError, RuntimeError, ValueError
-        ):  # not on Windows, not off the main thread
-            loop.add_signal_handler(signum, stop)
-            handled.append(signum)
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """The result of `work`, which takes seconds and is not to be left half done, cancelled or not."""
+    task = asyncio.ensure_future(work)
     try:
-        yield
-    finally:
-        for signum in handled:
-            loop.remove_signal_handler(signum)
-
-
-def done_sentence(runner: Runner, pairs: int, target: Target | None = None) -> str:
-    failed = sum(c.failed for c in runner.counts.values())
-    tail = f"; {failed} rows failed (failures.parquet): {_frequent(runner, 'failed')}" if failed else ""
-    if target and target.missing:
-        lack = ", ".join(f"{n} {subset}" for subset, n in target.missing.items())
-        tail = f"; short of the target of {target.pairs}: {lack} are missing after {target.candidates} candidates{tail}"
-    return f"{pairs} pairs{tail}"
-
-
-def biggest_losses(runner: Runner) -> str:
-    """Which stages lost how many rows for what, the most frequent reason first."""
-    lost = []
-    for name, c in runner.counts.items():
-        if gone := c.rejected + c.failed:
-            reasons = ", ".join(f"{reason} {n}" for reason, n in c.reasons.most_common(3))
-            lost.append(f"{name} lost {gone} of {c.taken} rows ({reasons})")
-    return "; ".join(lost) or "the queries are empty"
-
-
-def _frequent(runner: Runner, ending: str) -> str:
-    reasons = sum((c.reasons for c in runner.counts.values()), Counter[str]())
-    return ", ".join(f"{r.removeprefix(f'{ending}: ')} {n}" for r, n in reasons.most_common() if r.startswith(ending))
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        return await task

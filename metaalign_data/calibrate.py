@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from metaalign_data.api import stop_on_signals
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.preflight import model_problems
 from metaalign_data.engine.session import open_session
+from metaalign_data.engine.stopping import stop_on_signals
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import TeacherError, TeacherUnusable, UserError
 from metaalign_data.recipe import Recipe
@@ -58,7 +58,7 @@ async def calibrate(
     with folder.held():
         async with open_session(recipe, folder.ledger, library) as session:
             context = StageContext(library, session.teacher, session.judges, recipe.seed, STAGE)
-            with stop_on_signals(session):
+            with stop_on_signals(session.stop, recipe.run.grace_s):
                 judged = await all_ended(_judged(judge, pair, context) for pair in pairs)
             outcomes = [each for each in judged if isinstance(each, Outcome)]
             found = {

@@ -50,6 +50,11 @@ def stage_names() -> tuple[str, ...]:
     return _names("stage")
 
 
+def teacher_names() -> tuple[str, ...]:
+    """Built-in providers, then those of other packages."""
+    return _names("teacher")
+
+
 def stage_class(name: str) -> type:
     """Raises UserError when the name is unknown, belongs to two packages, or its package is broken."""
     return _find("stage", name)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ import polars as pl
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
+from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
 from metaalign_data import api
+from metaalign_data.engine.changes import Changes
+from metaalign_data.engine.counts import counts_from, unbalanced
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.recipe import Recipe
 from metaalign_data.records import SUBSETS
@@ -28,8 +32,27 @@ def load(args: argparse.Namespace) -> Recipe:
 
 
 def run(args: argparse.Namespace) -> int:
-    result = api.run(load(args), out=args.out, limit=args.limit, simulate=args.simulate, progress=True)
-    return _told(result, as_json=args.json, rows=args.show or 0, reasons=args.verbose)
+    result = api.run(
+        load(args),
+        out=args.out,
+        limit=args.limit,
+        simulate=args.simulate,
+        serial=args.serial,
+        progress=True,
+        on_change=lambda found: _go_on(found, yes=args.yes),
+    )
+    return told(result, as_json=args.json, rows=args.show or 0, reasons=args.verbose)
+
+
+def _go_on(found: Changes, *, yes: bool) -> bool:
+    """Say what has changed; on a terminal, ask where that costs anything.
+
+    Where nobody can be asked, the run goes on: its budget holds, whatever has changed.
+    """
+    ERR.print(Text(found.told(), style="yellow"))
+    if yes or not found.asks_anew or not (sys.stdin.isatty() and ERR.is_terminal):
+        return True
+    return Confirm.ask("go on?", console=ERR, default=False)
 
 
 def preview(args: argparse.Namespace) -> int:
@@ -42,8 +65,9 @@ def preview(args: argparse.Namespace) -> int:
         limit=args.limit,
         simulate=args.simulate,
         progress=True,
+        on_change=lambda found: _go_on(found, yes=True),
     )
-    return _told(result, as_json=args.json, rows=PREVIEWED_ROWS, reasons=True)
+    return told(result, as_json=args.json, rows=PREVIEWED_ROWS, reasons=True)
 
 
 def status(args: argparse.Namespace) -> int:
@@ -54,12 +78,27 @@ def status(args: argparse.Namespace) -> int:
     console = Console()
     console.print(Text(f"{manifest['name']}: {manifest['state']}", style="bold"), Text(_verdict(manifest)))
     console.print(_counts(manifest))
+    _accounts(manifest, console)
     console.print(Text(_cost(manifest)))
     _reasons(manifest, console)
     return 0
 
 
-def _told(result: api.RunResult, *, as_json: bool, rows: int, reasons: bool) -> int:
+def _accounts(manifest: dict[str, Any], console: Console) -> None:
+    """Whether rows in = passed + rejected + failed, and what can be done about those that failed."""
+    counts = counts_from(manifest["counts"])
+    problems = unbalanced(counts) if manifest["state"] == "done" else [n for n, c in counts.items() if not c.closes]
+    if problems:
+        console.print(Text(f"rows are unaccounted for: {'; '.join(problems)}", style="red"))
+    else:
+        console.print(Text("every row is accounted for: in = passed + rejected + failed, at each stage"))
+    if any(c.failed for c in counts.values()):
+        console.print(
+            Text("retry-failed asks anew for what failed; inspect RUN ROW shows one row, failures have ids too")
+        )
+
+
+def told(result: api.RunResult, *, as_json: bool, rows: int, reasons: bool) -> int:
     """Print how a run ended, and return its exit code."""
     if as_json:
         print(json.dumps({"folder": str(result.folder)} | result.manifest, ensure_ascii=False))

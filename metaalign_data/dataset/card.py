@@ -7,32 +7,36 @@ from typing import Any
 import polars as pl
 import yaml
 
+from metaalign_data.dataset.configs import COLUMNS, MESSAGES
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.records import PreferencePair, column_descriptions
 
-Tables = Mapping[str, Mapping[str, pl.DataFrame]]
+Rows = Mapping[str, Mapping[str, int]]
 
 _LIMITS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 _FENCE = re.compile(r"`{3,}")
 EXCERPT_CHARS = 1_500
 
 
-def card(tables: Tables, facts: DatasetFacts) -> str:
-    """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits."""
+def card(counts: Rows, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
+    """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits.
+
+    `counts` are the rows by config and split; of `rows`, the pairs with their split, only what is shown is read.
+    """
     sections = [
-        f"---\n{_front_matter(tables, facts)}---",
+        f"---\n{_front_matter(counts, facts)}---",
         f"# {_inline(_title(facts))}",
         _notice(facts),
         "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
         "message, and the chosen response follows it where the rejected one does not. Rows that share a `flip_id` hold "
         "the same two responses in opposite order, under opposite preferences.",
         '```python\nfrom datasets import load_dataset\n\npairs = load_dataset("path/of/this/folder", "pairs")\n```',
-        f"## Rows\n\n{_rows(tables)}",
-        f"## In figures\n\n{_figures(tables['pairs'], facts)}",
-        f"## Columns of `pairs`\n\n{_columns(tables['pairs'])}",
-        f"## An example\n\n{_example(tables['pairs'])}",
-        f"## How it was made\n\n{_making(tables['pairs'], facts)}",
+        f"## Rows\n\n{_rows(counts, rows)}",
+        f"## In figures\n\n{_figures(rows, facts)}",
+        f"## Columns of `pairs`\n\n{_columns()}",
+        f"## An example\n\n{_example(rows)}",
+        f"## How it was made\n\n{_making(rows, facts)}",
         f"## What was left out\n\n{_left_out(facts)}",
         "## Source of the method\n\nMetaAlign: Align Large Language Models with Diverse Preferences during Inference "
         "Time, [arXiv 2410.14184](https://arxiv.org/abs/2410.14184). Made with metaalign-data "
@@ -51,8 +55,8 @@ def _size(rows: int) -> str:
     return f"{_LIMITS[above - 1]}<n<{_LIMITS[above]}" if above else f"n<{_LIMITS[0]}"
 
 
-def _front_matter(tables: Tables, facts: DatasetFacts) -> str:
-    rows = sum(table.height for table in tables["pairs"].values())
+def _front_matter(counts: Rows, facts: DatasetFacts) -> str:
+    rows = sum(counts["pairs"].values())
     fields: dict[str, Any] = {
         "pretty_name": _title(facts),
         "license": facts.license,
@@ -73,7 +77,7 @@ def _front_matter(tables: Tables, facts: DatasetFacts) -> str:
                 "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
                 **({"default": True} if config == "pairs" else {}),
             }
-            for config, splits in tables.items()
+            for config, splits in counts.items()
         ],
     }
     kept = {name: value for name, value in fields.items() if value}
@@ -89,18 +93,15 @@ def _notice(facts: DatasetFacts) -> str:
     )
 
 
-def _rows(tables: Tables) -> str:
-    lines = [
-        [config, split, f"{table.height:,}"] for config, splits in tables.items() for split, table in splits.items()
-    ]
-    pairs = pl.concat(tables["pairs"].values())
-    by_subset = pairs.group_by("subset").agg(
+def _rows(counts: Rows, rows: pl.LazyFrame) -> str:
+    lines = [[config, split, f"{n:,}"] for config, splits in counts.items() for split, n in splits.items()]
+    by_subset = rows.group_by("subset").agg(
         rows=pl.len(),
         preferences=pl.col("preference_id").n_unique(),
         implicit=(pl.col("preference_kind") == "implicit").sum(),
         flips=pl.col("flip_id").is_not_null().sum(),
     )
-    subsets = [[str(cell) for cell in row] for row in by_subset.sort("subset").iter_rows()]
+    subsets = [[str(cell) for cell in row] for row in by_subset.sort("subset").collect().iter_rows()]
     return "\n\n".join(
         (
             _table(["config", "split", "rows"], lines),
@@ -109,8 +110,8 @@ def _rows(tables: Tables) -> str:
     )
 
 
-def _figures(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
-    told = dataset_figures(pl.concat(table.with_columns(split=pl.lit(name)) for name, table in splits.items()))
+def _figures(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
+    told = dataset_figures(rows)
     harmful = round(told["harmful_share"] * told["rows"])
     votes = facts.judging.get("all", {})
     lines = [
@@ -135,17 +136,16 @@ def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
 
 
-def _columns(splits: Mapping[str, pl.DataFrame]) -> str:
+def _columns() -> str:
     told = {"id": "hash of the row's content", **column_descriptions(PreferencePair)}
-    names = next(iter(splits.values())).columns
-    return _table(["column", "what it holds"], [[f"`{name}`", told[name]] for name in names])
+    return _table(["column", "what it holds"], [[f"`{name}`", told[name]] for name in COLUMNS])
 
 
-def _example(splits: Mapping[str, pl.DataFrame]) -> str:
+def _example(rows: pl.LazyFrame) -> str:
     """A pair and, where there is one, its flip."""
-    rows = pl.concat(splits.values())
-    flips = rows.filter(pl.col("flip_id").is_not_null())
-    shown = flips.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else rows.head(1)
+    told = rows.select(*MESSAGES, "flip_id")
+    flips = told.filter(pl.col("flip_id").is_not_null()).head(1).collect()
+    shown = (told.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else told.head(1)).collect()
     return "\n\n".join(
         _fenced(
             "\n\n".join(f"[{name}]\n{_excerpt(text)}" for name, text in _parts(row)),
@@ -166,10 +166,10 @@ def _excerpt(text: str) -> str:
     return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + " …"
 
 
-def _making(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
+def _making(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
     cost = "unknown (no price was given)" if facts.cost_usd is None else f"{facts.cost_usd:.4f} USD"
     software = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-    prompts = {prompt for table in splits.values() for prompt in table["prompt_versions"].explode().drop_nulls()}
+    prompts = rows.select(pl.col("prompt_versions").explode().drop_nulls().unique()).collect().to_series()
     return (
         f"Responses by {_inline(facts.teacher_model)}, verdicts by {_inline(facts.judge_model)}, seed {facts.seed}, "
         f"{facts.tokens:,} tokens, cost {cost}. Software: {software}. Prompts, by name and hash: "

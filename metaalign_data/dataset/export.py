@@ -1,49 +1,79 @@
 """The finished dataset on disk: parquet files and a card, there as a whole or not at all."""
 
-import os
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from metaalign_data.dataset.card import card
-from metaalign_data.dataset.configs import tables
+from metaalign_data.dataset.configs import CONFIGS, pairs, preferences, sft, told_first
 from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.dataset.shards import Shards
+from metaalign_data.engine.folder import batches
+from metaalign_data.records import SPLITS
 
-ROWS_PER_FILE = 100_000
-ROWS_PER_GROUP = 10_000
+Rows = dict[str, dict[str, int]]
+"""Number of rows by config and split; splits without rows are left out."""
 
 
-def write_dataset(rows: pl.DataFrame, folder: Path, facts: DatasetFacts) -> dict[str, dict[str, int]]:
-    """Write `rows` (columns of PreferencePair) as CONFIG/SPLIT-00000-of-0000N.parquet with a README.md.
+def write_dataset(files: Sequence[Path], folder: Path, facts: DatasetFacts) -> Rows:
+    """Write the rows of `files`, parquet with the columns of PreferencePair, as CONFIG/SPLIT-00000-of-0000N.parquet
+    with a README.md. Rows without a split belong to train.
 
-    Takes the place of what is in `folder`. Equal rows and facts give equal bytes. Returns the number of rows by config
-    and split.
+    Takes the place of what is in `folder`. Equal rows and facts give equal bytes. Of the rows, a small part is in
+    memory at once.
     """
-    scratch = folder.with_name(f".{folder.name}.tmp")
+    scratch, rows = folder.with_name(f".{folder.name}.tmp"), with_split(pl.scan_parquet(list(files)))
     shutil.rmtree(scratch, ignore_errors=True)
-    made = tables(rows)
-    for config, splits in made.items():
-        (scratch / config).mkdir(parents=True)
-        for split, table in splits.items():
-            _write(table, scratch / config, split)
-    (scratch / "README.md").write_text(card(made, facts), encoding="utf-8")
-    _put_in_place(scratch, folder)
-    return {config: {split: table.height for split, table in splits.items()} for config, splits in made.items()}
+    first, told = told_first(rows), preferences(rows)
+    splits = rows.select("split").collect()["split"]
+    counts: Rows = {
+        "pairs": _by_split(splits),
+        "sft": _by_split(splits.filter(first)),
+        "preferences": _by_split(told["split"]),
+    }
+    shards = {
+        (config, split): Shards(scratch / config, split, n) for config in CONFIGS for split, n in counts[config].items()
+    }
+    for batch, new in _side_by_side(files, first):
+        for split, part in _parts(batch):
+            shards["pairs", split].add(pairs(part))
+        for split, part in _parts(batch.filter(new)):
+            shards["sft", split].add(sft(part))
+    for split, part in _parts(told):
+        shards["preferences", split].add(part.drop("split"))
+    for shard in shards.values():
+        shard.close()
+    (scratch / "README.md").write_text(card(counts, rows, facts), encoding="utf-8")
+    put_in_place(scratch, folder)
+    return counts
 
 
-def _write(table: pl.DataFrame, folder: Path, split: str) -> None:
-    shards = list(table.iter_slices(ROWS_PER_FILE))
-    for i, shard in enumerate(shards):
-        path = folder / f"{split}-{i:05d}-of-{len(shards):05d}.parquet"
-        with path.open("wb") as file:
-            shard.write_parquet(file, row_group_size=ROWS_PER_GROUP)
-            file.flush()
-            os.fsync(file.fileno())
+def with_split(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.with_columns(pl.col("split").fill_null("train"))
 
 
-def _put_in_place(scratch: Path, folder: Path) -> None:
-    """A rename cannot replace a full folder: the old one steps aside first."""
+def _by_split(splits: pl.Series) -> dict[str, int]:
+    counts = dict(splits.value_counts().iter_rows())
+    return {split: counts[split] for split in SPLITS if split in counts}
+
+
+def _side_by_side(files: Sequence[Path], marks: pl.Series) -> Iterator[tuple[pl.DataFrame, pl.Series]]:
+    """The rows of the files a batch at a time, with their part of the marks."""
+    start = 0
+    for batch in batches(files):
+        yield batch.with_columns(pl.col("split").fill_null("train")), marks[start : start + batch.height]
+        start += batch.height
+
+
+def _parts(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for (split,), part in rows.partition_by("split", as_dict=True, maintain_order=True).items():
+        yield str(split), part
+
+
+def put_in_place(scratch: Path, folder: Path) -> None:
+    """A rename cannot replace a full folder: the old one steps aside first, and RunFolder.opened brings it back."""
     aside = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(aside, ignore_errors=True)
     if folder.exists():

@@ -18,21 +18,27 @@ def dataset_figures(pairs: pl.DataFrame | pl.LazyFrame) -> dict[str, Any]:
     preferences                distinct ones
     largest_preference_share   rows of the preference that has most
     """
-    rows = pairs.lazy().with_columns(pl.col("split").fill_null("train")).collect()
-    preferences = rows["preference_id"].value_counts()["count"]
+    rows = pairs.lazy().with_columns(pl.col("split").fill_null("train"))
+    told = rows.select(
+        rows=pl.len(),
+        queries=pl.col("query_id").n_unique(),
+        users=pl.col("user_id").drop_nulls().n_unique(),
+        flip_share=pl.col("flip_id").is_not_null().mean(),
+        twin_share=pl.col("twin_id").is_not_null().mean(),
+        harmful_share=pl.col("harmful").mean(),
+    )
+    first, *counts = pl.collect_all([told, *(_counts(rows, name) for name in (*COUNTED, "preference_id"))])
+    found = first.row(0, named=True)
+    by_column = {name: dict(count.iter_rows()) for name, count in zip(COUNTED, counts, strict=False)}
+    preferences = counts[-1]["rows"]
     return {
-        "rows": rows.height,
-        "queries": rows["query_id"].n_unique(),
-        "users": rows["user_id"].drop_nulls().n_unique(),
-        **{name: _counts(rows[name]) for name in COUNTED},
-        "flip_share": rows["flip_id"].is_not_null().mean(),
-        "twin_share": rows["twin_id"].is_not_null().mean(),
-        "harmful_share": rows["harmful"].mean(),
+        **{name: found[name] for name in ("rows", "queries", "users")},
+        **by_column,
+        **{name: found[name] for name in ("flip_share", "twin_share", "harmful_share")},
         "preferences": preferences.len(),
-        "largest_preference_share": preferences.max() / rows.height if rows.height else None,  # type: ignore[operator]
+        "largest_preference_share": preferences[0] / found["rows"] if found["rows"] else None,
     }
 
 
-def _counts(column: pl.Series) -> dict[str, int]:
-    counts = column.value_counts(name="rows").sort(["rows", column.name], descending=[True, False])
-    return dict(counts.iter_rows())
+def _counts(rows: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    return rows.group_by(column).agg(rows=pl.len()).sort(["rows", column], descending=[True, False])

@@ -1,7 +1,7 @@
 """What became of the rows, by stage. The law, once a run has ended: taken = passed + rejected + failed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -73,6 +73,15 @@ class StageCounts:
 
 
 Counts = dict[str, StageCounts]
+
+
+def counts_from(manifest: Mapping[str, Mapping[str, Any]]) -> Counts:
+    """The counts that `as_dict` wrote; `spoiled` is not among them."""
+    names = {"taken": "in", "passed": "passed", "rejected": "rejected", "failed": "failed", "made": "out"}
+    return {
+        stage: StageCounts(**{name: c[key] for name, key in names.items()}, reasons=Counter(c["reasons"]))
+        for stage, c in manifest.items()
+    }
 
 
 def unbalanced(counts: Counts) -> list[str]:

@@ -1,9 +1,11 @@
 """One row through consecutive stages, whatever becomes of it."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from metaalign_data.engine.counts import Counts
 from metaalign_data.engine.plan import RowStep
@@ -29,13 +31,15 @@ STOPS = (BudgetReached, TeacherUnusable, Stopped, TooManyFailures)
 class Ended:
     """All that came of one row: records by step, rejects and failures, in an order that does not depend on timing.
 
-    `asked` are the answers of the ledger that went into it, whatever came of them.
+    `asked` are the answers of the ledger that went into it, whatever came of them; `lineage` says what each stage made
+    of what.
     """
 
     made: list[list[Record]]
     rejects: list[dict[str, str]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
+    lineage: list[dict[str, str]] = field(default_factory=list)
 
     def absorb(self, other: "Ended") -> None:
         for mine, theirs in zip(self.made, other.made, strict=True):
@@ -43,11 +47,20 @@ class Ended:
         self.rejects.extend(other.rejects)
         self.failures.extend(other.failures)
         self.asked.extend(other.asked)
+        self.lineage.extend(other.lineage)
+
+
+class AtWork(NamedTuple):
+    """A row that a stage has in hand, since when (monotonic, seconds)."""
+
+    stage: str
+    row_id: str
+    since_s: float
 
 
 @dataclass(frozen=True)
 class Flow:
-    """The steps of a segment. `counts` is kept up to date while rows go through.
+    """The steps of a segment. `counts` and `at_work`, the oldest first, are kept up to date while rows go through.
 
     `serial` lets the rows that one row gives go on one after the other.
     """
@@ -55,6 +68,7 @@ class Flow:
     steps: tuple[RowStep, ...]
     contexts: Mapping[str, Context]
     counts: Counts
+    at_work: dict[int, AtWork] = field(default_factory=dict)
     serial: bool = False
 
     async def run(self, row: Record, depth: int = 0) -> Ended:
@@ -79,6 +93,8 @@ class Flow:
         return ended
 
     async def _process(self, step: RowStep, row: Record, ended: Ended) -> list[Record]:
+        here = AtWork(step.name, row.id, time.monotonic())
+        self.at_work[id(here)] = here
         with trail(f"{step.name}, row {row.id}") as answers:
             try:
                 made, rejects = sorted_out(await step.stage.process(row, self.contexts[step.name]), step.name)
@@ -87,10 +103,13 @@ class Flow:
             except Exception as e:  # whatever a stage does wrong costs its row, never the run
                 made, rejects = [], []
                 ended.failures.append(self._failed(step, row, e))
-            else:
+            finally:
+                del self.at_work[id(here)]
+            if made or rejects:
                 self.counts[step.name].result(len(made), [each.reason for each in rejects])
         ended.rejects.extend(_ending(row, step.name, each.reason) | {"detail": each.detail} for each in rejects)
-        ended.asked.extend(_asked(row, step.name, answers))
+        ended.asked.extend(asked_by(step.name, row.id, answers))
+        ended.lineage.extend({"stage": step.name, "row_id": row.id, "made": each.id} for each in made)
         return made
 
     def _failed(self, step: RowStep, row: Record, e: Exception) -> dict[str, str]:
@@ -115,8 +134,8 @@ def _ending(row: Record, stage: str, reason: str) -> dict[str, str]:
     return {"row_id": row.id, "stage": stage, "reason": reason, "row": row.model_dump_json()}
 
 
-def _asked(row: Record, stage: str, answers: Iterable[Asked]) -> Iterator[dict[str, str]]:
-    """Each answer once, in an order that does not depend on timing."""
+def asked_by(stage: str, row_id: str, answers: Iterable[Asked]) -> Iterator[dict[str, str]]:
+    """Each answer once, in an order that does not depend on timing; rows of a table with the columns of ASKED."""
     unusable = {answer.key: answer.unusable for answer in answers}
     for key in sorted(unusable):
-        yield {"stage": stage, "row_id": row.id, "key": key, "unusable": unusable[key]}
+        yield {"stage": stage, "row_id": row_id, "key": key, "unusable": unusable[key]}

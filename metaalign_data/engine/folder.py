@@ -21,6 +21,8 @@ FAILURES = pl.Schema(
 ASKED = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "key": pl.String(), "unusable": pl.String()})
 """The answers of the ledger that each row was made with; `unusable` says why one was of no use, "" where it was."""
 
+LINEAGE = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "made": pl.String()})
+"""What each row stage made of which row, by their ids."""
 ROWS_PER_PART = 2_000
 """Few enough that a part of judgements, which hold all that was written, is some ten MB while it is gathered."""
 
@@ -36,6 +38,7 @@ class RunFolder:
         self.vectors = root / "vectors.sqlite"
         self.tables = root / "tables"
         self.asked = root / "asked"
+        self.lineage = root / "lineage"
         self.rejects = root / "rejects"
         self.failures = root / "failures.parquet"
         self.dataset = root / "dataset"
@@ -46,7 +49,10 @@ class RunFolder:
         anew. Raises what `held` raises.
         """
         with self.held():
-            for derived in (self.tables, self.rejects, self.asked):
+            aside = self.root / ".dataset.old"
+            if aside.exists() and not self.dataset.exists():  # killed in between two renames
+                aside.rename(self.dataset)
+            for derived in (self.tables, self.rejects, self.asked, self.lineage):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)
             yield
@@ -71,6 +77,20 @@ class RunFolder:
         finally:
             lock.release()
 
+    def is_held(self) -> bool:
+        """Whether a run is at work here. Makes nothing where nothing is."""
+        path = self.root / ".lock"
+        if not path.exists():
+            return False
+        lock = FileLock(path, timeout=0)
+        try:
+            with lock:
+                return False
+        except Timeout:
+            return True
+        except OSError:  # where nothing can be written, no run is at work
+            return False
+
     def table(self, stage: str) -> pl.LazyFrame:
         """All rows that `stage` made, in order."""
         return pl.scan_parquet(self.parts(stage))
@@ -78,6 +98,11 @@ class RunFolder:
     def parts(self, stage: str) -> list[Path]:
         """The files of that table, in order."""
         return sorted((self.tables / stage).glob("part-*.parquet"))
+
+    def keys(self) -> Iterator[str]:
+        """The ledger's keys of all answers that the rows were made with, some of them more than once."""
+        for batch in batches(sorted(self.asked.glob("part-*.parquet"))):
+            yield from batch["key"]
 
     def pairs(self) -> pl.DataFrame:
         """The pairs of the run's dataset, with a `split` column. Raises UserError where there is none."""

@@ -1,5 +1,6 @@
 """manifest.json: what a run was made with, what became of each row, and what it cost."""
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -33,6 +34,17 @@ def software() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file in the folder, by its path there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(path: Path, content: Mapping[str, Any]) -> None:

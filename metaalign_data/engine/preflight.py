@@ -13,6 +13,7 @@ from metaalign_data.recipe import Recipe
 from metaalign_data.stage import TextSource
 from metaalign_data.stages.generate_responses import GenerateResponses
 from metaalign_data.stages.judge import Judge
+from metaalign_data.teacher.batch import Batching
 
 STAND_IN = "x"
 
@@ -63,7 +64,10 @@ def model_problems(recipe: Recipe) -> list[str]:
                 f"budget.usd cannot be held: the price of the {role} is unknown; "
                 f"give {role}.price, or a budget in calls or tokens"
             )
-        found.extend(f"{role}: {reason}" for reason in make_client(settings).check())
+        client = make_client(settings)
+        if settings.batch and not isinstance(client, Batching):
+            found.append(f"{role}.batch: provider '{settings.provider}' has no Batch API; leave it out")
+        found.extend(f"{role}: {reason}" for reason in client.check())
     return found
 
 

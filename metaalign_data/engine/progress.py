@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metaalign_data.engine.counts import Counts, StageCounts
+from metaalign_data.engine.watchdog import Watchdog
 from metaalign_data.teacher.meter import Meter
 
 LINE_EVERY_S = 5.0
@@ -27,10 +28,18 @@ class Watched(Protocol):
 
 
 class Progress:
-    """Renders the state of a run. `meter` counts the requests of all models; `target` says how far the target is."""
+    """Renders the state of a run. `meter` counts the requests of all models; `target` says how far the target is,
+    `watchdog` what everything waits for.
+    """
 
-    def __init__(self, watched: Watched, meter: Meter, target: Callable[[], str] | None = None) -> None:
-        self.watched, self.meter, self.target = watched, meter, target
+    def __init__(
+        self,
+        watched: Watched,
+        meter: Meter,
+        target: Callable[[], str] | None = None,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        self.watched, self.meter, self.target, self.watchdog = watched, meter, target, watchdog
         self.started_s = time.monotonic()
 
     def line(self) -> str:
@@ -58,6 +67,7 @@ class Progress:
             f"{m.asked:,} asked, {m.asked / elapsed_s:.1f}/s",
             f"{m.replayed:,} from the ledger",
             f"{m.in_flight} in flight",
+            *([f"{m.batched:,} in batches"] if m.batched else []),
             *([f"{m.retries:,} retries"] if m.retries else []),
             f"{m.prompt_tokens + m.completion_tokens:,} tokens",
             cost_text(m),
@@ -65,6 +75,8 @@ class Progress:
         done, total = self.watched.rows_done, self.watched.rows_total
         if done and total:
             parts.append(f"ETA {_clock(elapsed_s * (total - done) / done)}")
+        if self.watchdog and self.watchdog.stalled:
+            parts.append(self.watchdog.stalled)
         return ", ".join(parts)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts, too_many
-from metaalign_data.engine.flow import STOPS, Ended, Flow, TooManyFailures
-from metaalign_data.engine.folder import ASKED, FAILURES, REJECTS, Parts, RunFolder, batches
+from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures, asked_by
+from metaalign_data.engine.folder import ASKED, FAILURES, LINEAGE, REJECTS, Parts, RunFolder, batches
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.table_step import kept_and_dropped, transform
 from metaalign_data.engine.target import CUT
@@ -17,6 +17,7 @@ from metaalign_data.queries import BadRow, Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
 from metaalign_data.stage import Context
+from metaalign_data.teacher.trail import trail
 
 NextRound = Callable[[Mapping[Subset, int]], Iterable[Read] | None]
 QUERIES = "queries"
@@ -30,8 +31,8 @@ class Runner:
     what a row gives one after the other, too. Where more than `max_failure_rate` of a stage's rows come to nothing for
     want of a usable answer, the run stops. `on_stop` is called once with the reason why it has to end early.
 
-    `counts`, `rows_done` of `rows_total` queries (None where nobody knows), and `at_table`, the table stage at work,
-    can be read at any time, for progress.
+    `counts`, `rows_done` of `rows_total` queries (None where nobody knows), `at_work`, the rows that stages have in
+    hand, and `at_table`, the table stage at work, can be read at any time, for progress.
     """
 
     def __init__(
@@ -49,14 +50,19 @@ class Runner:
         self.specs, self.folder, self.window, self.serial = tuple(specs), folder, window, serial
         self.max_failure_rate, self._on_stop = max_failure_rate, on_stop
         self.rows_done, self.rows_total = 0, rows_total
+        self.at_work: dict[int, AtWork] = {}
         self.at_table: str | None = None
         self.contexts = {spec.name: context(spec.name) for spec in self.specs}
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
-        self._asked = Parts(folder.asked, ASKED)
+        self._asked, self._lineage = Parts(folder.asked, ASKED), Parts(folder.lineage, LINEAGE)
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped is not None
 
     def stop(self, reason: Exception) -> None:
         """Take no further row and leave the table stage that is at work; `run` raises the first reason."""
@@ -97,6 +103,7 @@ class Runner:
                 parts.close_as(self.folder.rejects / f"{name}.parquet")
             self._failures.close_as(self.folder.failures)
             self._asked.close()
+            self._lineage.close()
         return self.folder.table(last)
 
     def _good(self, queries: Iterable[Read]) -> Iterator[Record]:
@@ -129,7 +136,7 @@ class Runner:
         self, steps: tuple[RowStep, ...], source: Iterator[Record], tables: Sequence[Parts], *, count: bool
     ) -> None:
         """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
-        flow = Flow(steps, self.contexts, self.counts, self.serial)
+        flow = Flow(steps, self.contexts, self.counts, self.at_work, self.serial)
         work = Window[Ended](self.window)
         try:
             for row in source:
@@ -162,6 +169,7 @@ class Runner:
                 self._rejects[reject["stage"]].extend([reject])
             self._failures.extend(ended.failures)
             self._asked.extend(ended.asked)
+            self._lineage.extend(ended.lineage)
         if trouble := too_many(self.counts, self.max_failure_rate):
             self.stop(TooManyFailures(trouble))
 
@@ -171,15 +179,17 @@ class Runner:
         if self._stopped:
             raise self._stopped
         self.at_table = step.name
-        self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
-        try:
-            await asyncio.wait([self._table])
-            if self._stopped:
-                raise self._stopped
-            await self._table
-        finally:
-            self._table.cancel()
-            self._table = self.at_table = None
+        with trail(f"stage {step.name}") as answers:  # of an embedding server
+            self._table = asyncio.create_task(transform(step, table, context, scratch, self.counts[before].made))
+            try:
+                await asyncio.wait([self._table])
+                if self._stopped:
+                    raise self._stopped
+                await self._table
+            finally:
+                self._table.cancel()
+                self._table = self.at_table = None
+        self._asked.extend(asked_by(step.name, "", answers))
         await self._take(step, scratch, record)
         scratch.unlink()
 

@@ -10,9 +10,12 @@ from typing import Any
 
 from metaalign_data.engine.embedding import Switchboard
 from metaalign_data.engine.wiring import make_client
+from metaalign_data.errors import BudgetReached, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.base import Client, Teacher
+from metaalign_data.teacher.batch import Batched, Batching
+from metaalign_data.teacher.batch.journal import Journal
 from metaalign_data.teacher.budget import Budget, Spending, spending_of
 from metaalign_data.teacher.expenses import Account, Costly
 from metaalign_data.teacher.ledger import Ledger
@@ -58,7 +61,7 @@ class Session:
         """The stack for these settings; the same one for equal settings."""
         model = same_model(settings)
         if model not in self._clients:
-            self._clients[model] = settings, make_client(settings)
+            self._clients[model] = settings, self._client(settings)
         place = model, settings.weight, may_rest
         if place not in self._stacks:
             self._stacks[place] = build_member(
@@ -73,14 +76,37 @@ class Session:
             )
         return self._stacks[place]
 
+    def _client(self, settings: TeacherSettings) -> Client:
+        client = make_client(settings)
+        self.meter.watch(frozenset(settings.price_notes))
+        return self._in_batches(client, settings) if settings.batch else client
+
     def _models(self, settings: Sequence[TeacherSettings]) -> str:
         return ", ".join(dict.fromkeys(self._clients[same_model(each)][1].model for each in settings))
+
+    def _in_batches(self, client: Client, settings: TeacherSettings) -> Client:
+        if not (settings.batch and isinstance(client, Batching)):
+            raise UserError(f"provider '{settings.provider}' has no Batch API", fix="leave out batch")
+        account = Account(self.ledger, self.budget, self.meter, client.model, settings.known_price)
+        return Batched(client, settings.batch, account)
+
+    def _heed_pending(self) -> None:
+        """Raises UserError where batches are pending that these settings would ask again, one request at a time."""
+        asking = {client.identity: isinstance(client, Batched) for client in self.clients}
+        for entry in Journal(self.ledger).entries():
+            if asking.get(entry.identity) is False:
+                raise UserError(
+                    f"batch {entry.job or entry.mark} with {len(entry.keys)} requests is pending, and batch is off now",
+                    fix="say batch: true to fetch what is paid for, or give it up: "
+                    f"metaalign-data batches RUN --forget {entry.job or entry.mark}",
+                )
 
     async def probe(self) -> None:
         """Find out what each server honours, once in the life of a ledger.
 
         Raises TeacherError where a server is out of reach or refuses everything.
         """
+        self._heed_pending()
         for settings, client in self._clients.values():
             name = f"probe:{client.identity}"
             facts = self.ledger.fact(name)
@@ -91,6 +117,8 @@ class Session:
             client.remember(facts)
             if facts:
                 self.facts[client.model] = facts
+            if isinstance(client, Batched):
+                await client.adoption.start()
 
     async def _probed(self, settings: TeacherSettings, client: Client) -> dict[str, object]:
         """What a probe finds out, paid for; {} where the budget has no room for it: refusals will tell, too."""
@@ -114,6 +142,9 @@ class Session:
     def stop(self, reason: Exception) -> None:
         """Nothing new is asked from now on: whoever would, gets `reason`. Answers in flight are kept."""
         self.budget.stop(reason)
+        for client in self.clients:
+            if isinstance(client, Batched) and not isinstance(reason, BudgetReached):
+                client.leave(reason)  # its answers may be a day away: the next run fetches them
 
 
 def same_model(settings: TeacherSettings) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +14,11 @@ from metaalign_data.engine.folder import batches
 from metaalign_data.engine.plan import TableStep
 from metaalign_data.errors import UserError
 from metaalign_data.stage import Context
+from metaalign_data.stages.columns import MARKS
 
 T = TypeVar("T")
 
 ROWS_PER_GROUP = 1_000
-MARKS = ("reject_reason", "reject_detail")
 
 
 async def transform(step: TableStep, table: pl.LazyFrame, context: Context, out: Path, rows: int) -> None:
@@ -82,5 +83,5 @@ def _left_behind(work: Callable[[], T]) -> Awaitable[T]:
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, *outcome)
 
-    threading.Thread(target=run, name="table stage", daemon=True).start()
+    threading.Thread(target=copy_context().run, args=(run,), name="table stage", daemon=True).start()
     return done

@@ -13,6 +13,7 @@ from metaalign_data.queries import Read
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query, Subset, digest
 from metaalign_data.stage import Context, TableStage
+from metaalign_data.stages.columns import marked
 from metaalign_data.stages.sampling.slots import allotted
 
 CUT = "target"
@@ -131,15 +132,14 @@ class CutToTarget:
         self.quotas = dict(quotas)
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
-        rows = table.collect()
+        rows = table.select(self.columns).collect()
         kept: set[str] = set()
         for subset, quota in self.quotas.items():
             sizes = Counter(rows.filter(pl.col("subset") == subset)["judgement_id"].to_list())
             kept |= filled(sizes, quota, ctx.seed)
         beyond = ~pl.col("judgement_id").is_in(list(kept))
-        return rows.with_columns(
-            reject_reason=pl.when(beyond).then(pl.lit("beyond_target")), reject_detail=pl.lit(None, dtype=pl.String)
-        ).lazy()
+        reason = pl.when(beyond).then(pl.lit("beyond_target"))
+        return marked(table, rows.select(reject_reason=reason, reject_detail=pl.lit(None, dtype=pl.String)))
 
 
 def filled(sizes: Mapping[str, int], quota: int, seed: int) -> set[str]:

@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-AHEAD = 16
-"""How many times its size a window may hold in all: that much can end while one row keeps those behind it waiting."""
+AHEAD = 500
+"""How many results a window may hold beside what is at work: so much can end while one row keeps others waiting."""
 
 
 class Window(Generic[T]):
@@ -17,7 +17,7 @@ class Window(Generic[T]):
     def __init__(self, size: int) -> None:
         self._free = asyncio.Semaphore(size)
         self._held: deque[asyncio.Task[T]] = deque()
-        self._most = AHEAD * size
+        self._most = size + AHEAD
 
     async def room(self) -> None:
         """Wait until one more may be put in, once what has ended is taken, and keep the place for it."""

@@ -13,7 +13,11 @@ _SECRET_KEY = re.compile(
     r"(x-)?((api|access|secret|private)[_-]?key|((api|access|auth|bearer|hf|hub)[_-]?)?token|secret|password|authorization)",
     re.IGNORECASE,
 )
+_SECRET_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(_|$)", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"\b(sk-|hf_|gsk_|AIza)[A-Za-z0-9_-]{16,}|://[^/\s:@]*:[^/\s@]+@")
+
+
+_NAMED = "name that: 'api_key_env: OPENAI_API_KEY'"
 
 
 @dataclass
@@ -62,8 +66,7 @@ def plaintext_keys(data: object, path: Path = ()) -> Iterator[Flaw]:
 def _secret(path: Path) -> Flaw:
     return Flaw(
         path,
-        "a key must not stand in a recipe; put it into an environment variable and name that: "
-        "'api_key_env: OPENAI_API_KEY'",
+        f"a key must not stand in a recipe; put it into an environment variable and {_NAMED}",
     )
 
 
@@ -71,6 +74,9 @@ def _fill(text: str, path: Path, environ: Mapping[str, str], result: Expanded) -
     for name in _VARIABLE.findall(text):
         if not _VARIABLE_NAME.fullmatch(name):
             result.flaws.append(Flaw(path, f"'${{{name}}}' is not the name of an environment variable"))
+            return text
+        if _SECRET_VARIABLE.search(name) or _SECRET_VALUE.search(environ.get(name, "")):
+            result.flaws.append(Flaw(path, f"{name} looks like a key, which must not end up in a request; {_NAMED}"))
             return text
         if name not in environ:
             result.flaws.append(Flaw(path, f"the environment variable {name} is not set"))

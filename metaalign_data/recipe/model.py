@@ -19,7 +19,7 @@ from metaalign_data.recipe.environment import expand, plaintext_keys
 from metaalign_data.recipe.fit import reachable
 from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
-from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
+from metaalign_data.recipe.settings import DatasetSettings, Name, RunSettings, Shares, even_shares
 from metaalign_data.recipe.settle import settle
 from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges, parse_teachers
 from metaalign_data.resources import bundled
@@ -48,6 +48,7 @@ class Recipe(BaseModel):
     judges: JudgeBlocks = Field(alias="judge")
     weak_teacher: TeacherBlock | None = None
     budget: BudgetSettings = BudgetSettings()
+    run: RunSettings = RunSettings()
     queries: QuerySettings
     subsets: Shares = Field(default_factory=even_shares)
     preferences: PreferenceSettings = PreferenceSettings()
@@ -77,20 +78,27 @@ class Recipe(BaseModel):
         return self._folder
 
     @classmethod
-    def load(cls, path_or_name: FilePath | str, *, overrides: Sequence[str] = (), trust: bool = False) -> Self:
+    def load(
+        cls,
+        path_or_name: FilePath | str,
+        *,
+        overrides: Sequence[str] = (),
+        trust: bool = False,
+        folder: FilePath | None = None,
+    ) -> Self:
         """A recipe file, or a bundled recipe by its name (its relative paths count from the current folder).
 
-        `overrides` are "key.path=value", "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets
-        the recipe run Python that it names (`use:`). Raises RecipeError with every mistake, UserError when there is no
-        such recipe.
+        `folder` is where relative paths count from, if not where the file is. `overrides` are "key.path=value",
+        "stages.judge.votes=4" for a setting of a stage; values are YAML. `trust` lets the recipe run Python that it
+        names (`use:`). Raises RecipeError with every mistake, UserError when there is no such recipe.
         """
         path = FilePath(path_or_name)
-        folder = path.parent
+        home = path.parent
         if not path.is_file():
-            path, folder = _bundled_recipe(str(path_or_name)), FilePath()
+            path, home = _bundled_recipe(str(path_or_name)), FilePath()
         document = read_document(path)
         override(document, overrides)
-        return cls._checked(document, Loading(folder, trust))
+        return cls._checked(document, Loading(folder or home, trust))
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, folder: FilePath | None = None, trust: bool = False) -> Self:
@@ -130,6 +138,26 @@ class Recipe(BaseModel):
     def harmless(self) -> Self:
         """The same recipe without its harmful queries."""
         return self.model_copy(update={"queries": self.queries.model_copy(update={"harmful": None})})
+
+    def unbatched(self) -> Self:
+        """The same recipe, asking each request by itself, for whoever cannot wait a day."""
+
+        def single(settings: TeacherSettings) -> TeacherSettings:
+            return settings.model_copy(update={"batch": None})
+
+        models = {"teachers": tuple(map(single, self.teachers)), "judges": tuple(map(single, self.judges))}
+        weak = self.weak_teacher and single(self.weak_teacher)
+        return self.model_copy(update={**models, "weak_teacher": weak})
+
+    def serial(self) -> Self:
+        """The same recipe, asking one request at a time."""
+
+        def one(settings: TeacherSettings) -> TeacherSettings:
+            return settings.model_copy(update={"max_concurrency": 1, "batch": None})
+
+        models = {"teachers": tuple(map(one, self.teachers)), "judges": tuple(map(one, self.judges))}
+        weak = self.weak_teacher and one(self.weak_teacher)
+        return self.model_copy(update={**models, "weak_teacher": weak})
 
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judges, where they are not simulated already.

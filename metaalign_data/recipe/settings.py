@@ -43,3 +43,14 @@ class DatasetSettings(BaseModel):
     max_candidates: int | None = Field(
         default=None, ge=1, description="scenarios at most on the way to the target; null: five for each pair"
     )
+
+
+class RunSettings(BaseModel):
+    """How a run behaves. Nothing here changes a row."""
+
+    model_config = FROZEN
+    max_failure_rate: float = Field(
+        default=0.5, gt=0.0, le=1.0, description="share of a stage's rows without a usable answer that stops the run"
+    )
+    grace_s: float = Field(default=30.0, ge=0.0, description="how long Ctrl-C waits for answers in flight")
+    stall_after_s: float = Field(default=60.0, gt=0.0, description="silence after which a run says what it waits for")

@@ -77,7 +77,7 @@ def inherited(teacher: Mapping[str, Any], judge: Mapping[str, Any]) -> list[str]
     if differs("provider", TeacherSettings().provider):
         return [key for key in keys if key in SHARED and key not in ("price", "batch")]
     if differs("base_url"):
-        return [key for key in keys if key not in ("price", "batch", "api_key_env")]
+        return [key for key in keys if key not in ("price", "batch", "api_key_env", "answers_of")]
     return [key for key in keys if key != "price"] if differs("model") else keys
 
 

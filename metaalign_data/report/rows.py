@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 import yaml
 
-from metaalign_data.dataset.configs import pairs as published
+from metaalign_data.dataset.configs import COLUMNS as PUBLISHED
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError
 from metaalign_data.neighbours import Indices, clusters
 from metaalign_data.recipe import Recipe
-from metaalign_data.records import PreferencePair, digest, schema
+from metaalign_data.records import digest
 
-COLUMNS = [*published(pl.DataFrame(schema=schema(PreferencePair))).columns, "split"]
+COLUMNS = [*PUBLISHED, "split"]
 
 
 @dataclass(frozen=True)

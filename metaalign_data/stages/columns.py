@@ -1,11 +1,16 @@
 """What stages that compare rows read from a table, and what they keep whole in it."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from metaalign_data.errors import UserError
 
 PARTNERS = ("flip_id", "twin_id")
 """Columns whose value is shared by two rows, and means nothing where one of them is gone."""
+
+MARKS = ("reject_reason", "reject_detail")
+"""Columns by which a table stage drops a row."""
 
 
 def texts(column: pl.Series) -> list[str]:
@@ -26,3 +31,18 @@ def without_lone_partners(rows: pl.DataFrame) -> pl.DataFrame:
             lone = kept & (kept.sum().over(partner) < 2)
             rows = rows.with_columns(pl.when(lone).then(None).otherwise(pl.col(partner)).alias(partner))
     return rows
+
+
+def marked(table: pl.LazyFrame, marks: pl.DataFrame) -> pl.LazyFrame:
+    """The table with the columns of `marks`, row by row, in place of its own or beside them.
+
+    What else is in the table is not read before the result is: a stage that collects only what it compares needs no
+    memory for the rest.
+    """
+    return pl.concat([table.drop(marks.columns, strict=False), marks.lazy()], how="horizontal")
+
+
+def there(table: pl.LazyFrame, names: Iterable[str]) -> list[str]:
+    """Those of the names that the table has as columns, each once."""
+    columns = table.collect_schema().names()
+    return [name for name in dict.fromkeys(names) if name in columns]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.neighbours import Indices
 from metaalign_data.stage import Context, OutsideText, TextSource
-from metaalign_data.stages.columns import texts, without_lone_partners
+from metaalign_data.stages.columns import MARKS, PARTNERS, marked, texts, there, without_lone_partners
 from metaalign_data.stages.overlap import Overlaps
 
 NGRAM, SIMILAR = "benchmark_ngram", "benchmark_similar"
@@ -68,17 +68,17 @@ class Decontaminate:
         return self.config.against
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
-        rows = table.collect()
+        rows = table.select(there(table, (*self.columns, *PARTNERS))).collect()
         benchmark = [text for source in self.config.against for text in ctx.texts(source)]
         columns = {name: texts(rows[name]) for name in self.config.on}
         distinct = sorted({text for column in columns.values() for text in column if text.strip()})
         matches = self._matches(distinct, benchmark, ctx)
         found = [_first(columns, row, matches) for row in range(rows.height)]
-        marked = rows.with_columns(
+        verdicts = rows.with_columns(
             pl.Series("reject_reason", [match and match.reason for match in found], dtype=pl.String),
             pl.Series("reject_detail", [match and match.detail for match in found], dtype=pl.String),
         )
-        return without_lone_partners(marked).lazy()
+        return marked(table, without_lone_partners(verdicts).select(*there(rows.lazy(), PARTNERS), *MARKS))
 
     def _matches(self, distinct: Sequence[str], benchmark: Sequence[OutsideText], ctx: Context) -> dict[str, _Match]:
         """The texts that the benchmark has; only those with no words in common are embedded."""

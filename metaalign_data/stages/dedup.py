@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from metaalign_data.duplicates import CheapRule, Exact, Lexical, RuleName, Semantic, cover
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.stage import Context
+from metaalign_data.stages.columns import MARKS, PARTNERS, marked, there, without_lone_partners
 from metaalign_data.stages.columns import texts as texts_of
-from metaalign_data.stages.columns import without_lone_partners
 
 EXACTLY = "equal but for case and white space"
 MEASURES: dict[RuleName, str] = {"lexical": "Jaccard", "semantic": "cosine"}
@@ -67,14 +67,15 @@ class Dedup:
         return [*self.config.on, *filter(None, (self.config.keep, self.config.per))]
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
-        rows = table.collect()
+        rows = table.select(there(table, ("id", *self.columns, *PARTNERS))).collect()
         alike = pl.format("{} {}", pl.col("rule").replace(MEASURES), pl.col("similarity").round(3))
         measure = pl.when(pl.col("rule") == "exact").then(pl.lit(EXACTLY)).otherwise(alike)
-        marked = self.compared(rows, ctx).with_columns(
+        verdicts = self.compared(rows, ctx).with_columns(
             reject_reason=pl.col("rule") + "_duplicate",
             reject_detail=pl.format("of {}, {} on {}", "duplicate_of", measure, pl.lit(", ".join(self.config.on))),
         )
-        return without_lone_partners(marked.drop("duplicate_of", "similarity", "rule")).lazy()
+        marks = without_lone_partners(verdicts).select(there(verdicts.lazy(), (*PARTNERS, *MARKS)))
+        return marked(table, marks)
 
     def compared(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
         """The rows with three more columns, null where a row is kept: `duplicate_of` (the id of the kept row),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, embedder
 from metaalign_data.records import Split as Name
 from metaalign_data.stage import Context, RunSource
+from metaalign_data.stages.columns import marked, there
 from metaalign_data.stages.holdout import NO_SIDES, Groups, Sides
 
 ONE_JUDGEMENT = ("judgement_id", "flip_id", "twin_id")
@@ -57,7 +58,7 @@ class Split:
         return [RunSource(self.config.earlier)] if self.config.earlier else []
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
-        rows = table.collect()
+        rows = table.select(there(table, ("id", *self.columns, *QUERY_BONDS, *PREFERENCE_BONDS))).collect()
         queries = self._groups(rows, "query", QUERY_BONDS, ctx)
         preferences = self._groups(rows, "preference", PREFERENCE_BONDS, ctx)
         earlier = ctx.pairs(RunSource(self.config.earlier)) if self.config.earlier else None
@@ -71,7 +72,7 @@ class Split:
                 f"{moved} rows that were held out in {self.config.earlier} are in train now: "
                 "their groups are one with groups of train, or too large to be held out"
             )
-        return rows.with_columns(split).lazy()
+        return marked(table, split.to_frame())
 
     def _groups(self, rows: pl.DataFrame, text: str, bonds: Sequence[str], ctx: Context) -> Groups:
         shared = [rows[bond] for bond in bonds if bond in rows.columns]

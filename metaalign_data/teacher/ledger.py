@@ -23,7 +23,7 @@ from metaalign_data.records import digest
 from metaalign_data.teacher.schema import schema_text
 
 APPLICATION_ID = 0x4D41_4C47  # "MALG", which tells a ledger from any other SQLite file
-VERSION = 1
+VERSION = 2
 
 # The long columns come last: sums over the short ones then skip their overflow pages.
 _SCHEMA = f"""
@@ -39,18 +39,28 @@ CREATE TABLE completions (
     created_at TEXT NOT NULL,
     prompt TEXT NOT NULL,                -- version of the prompt file that wrote the request
     request TEXT NOT NULL,
-    text TEXT NOT NULL
+    text TEXT NOT NULL,
+    checksum TEXT                        -- see `checksum`; NULL in what version 1 wrote
 );
 CREATE TABLE facts (name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL);
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
-_GET = """
-SELECT text, model, prompt_tokens, completion_tokens, finish_reason, attempts FROM completions WHERE key = ?
+_FROM_1 = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE completions ADD COLUMN checksum TEXT;
+PRAGMA user_version = {VERSION};
+COMMIT;
 """
-_PUT = "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_GET = """
+SELECT key, model, finish_reason, prompt_tokens, completion_tokens, cost_usd, attempts, text, checksum
+FROM completions WHERE key = ?
+"""
+_PUT = "INSERT OR IGNORE INTO completions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_FACT = "INSERT OR REPLACE INTO facts VALUES (?, ?)"
+_FACTS = "SELECT name, value FROM facts WHERE substr(name, 1, ?) = ?"
+_DROP_FACT = "DELETE FROM facts WHERE name = ?"
 _SUMS = """
 SELECT model, cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens) FROM completions GROUP BY model, cost_usd
 """
@@ -62,6 +72,15 @@ def ledger_key(identity: str, request: ChatRequest) -> str:
     """32 hex digits: a hash of all that shapes the answer. `identity` is the client's."""
     schema = schema_text(request.output) if request.output else ""
     return digest(identity, request.model_dump_json(include=_SHAPING), schema, size=16)
+
+
+def checksum(*answer: object) -> str:
+    """16 hex digits over key, model, finish_reason, both token counts, cost_usd, attempts and text of an answer.
+
+    A flipped bit is an error then, not an answer. One that was set aside ("KEY~N") keeps the checksum that it had.
+    """
+    key, *rest = map(str, answer)
+    return digest(key.partition("~")[0], *rest)
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ class Totals:
 @dataclass(frozen=True)
 class _Write:
     sql: str
-    row: Sequence[object]
+    row: Sequence[Any]
     done: asyncio.Future[None]
 
 
@@ -98,6 +117,7 @@ class Ledger:
 
     def __init__(self, path: Path, reader: sqlite3.Connection, writer: sqlite3.Connection) -> None:
         self.path = path
+        self._sums = {(model, cost): tuple(sums) for model, cost, *sums in reader.execute(_SUMS)}
         self._reader, self._writer = reader, writer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         self._waiting: list[_Write] = []
@@ -117,7 +137,11 @@ class Ledger:
         row = self._find(_GET, key)
         if row is None:
             return None
-        text, model, prompt_tokens, completion_tokens, finish_reason, attempts = row
+        *answer, kept = row
+        if kept is not None and kept != checksum(*answer):
+            what = f"{self.path}: the answer {key} is damaged"
+            raise TeacherUnusable(f"{what}; `metaalign-data doctor` on the run directory says what can be saved")
+        _, model, finish_reason, prompt_tokens, completion_tokens, _, attempts, text = answer
         usage = Usage(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
         return Completion(text=text, model=model, usage=usage, finish_reason=finish_reason, attempts=attempts)
 
@@ -126,20 +150,12 @@ class Ledger:
 
         Raises TeacherUnusable when it cannot be written: a run that cannot keep what it pays for has to stop.
         """
-        row = (
-            key,
-            answer.model,
-            answer.finish_reason,
-            answer.usage.prompt_tokens,
-            answer.usage.completion_tokens,
-            None if cost is None else str(cost),
-            answer.attempts,
-            datetime.now(UTC).isoformat(timespec="milliseconds"),
-            request.prompt,
-            request.model_dump_json(include=_SHAPING),
-            answer.text,
-        )
-        await self._write(_PUT, row)
+        usage, usd = answer.usage, None if cost is None else str(cost)
+        told = (key, answer.model, answer.finish_reason, usage.prompt_tokens, usage.completion_tokens, usd)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        asked = request.model_dump_json(include=_SHAPING)
+        sealed = checksum(*told, answer.attempts, answer.text)
+        await self._write(_PUT, (*told, answer.attempts, now, request.prompt, asked, answer.text, sealed))
 
     async def put_expense(self, what: str, model: str, usage: Usage, cost: Decimal | None) -> None:
         """Keep what was paid for something that no request will ask for again: a probe, a reply without an answer.
@@ -158,14 +174,22 @@ class Ledger:
         """Keep something found out, JSON-able, in place of what was there. Returns once it is on disk."""
         await self._write(_PUT_FACT, (name, json.dumps(value)))
 
-    def by_model(self) -> dict[str, Totals]:
-        """What the answers of each model took. Raises UserError when the file has become unreadable."""
-        found: dict[str, Totals] = {}
+    def facts(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Every fact whose name begins with `prefix`, by name. Raises TeacherUnusable as `get` does."""
         try:
-            sums = self._reader.execute(_SUMS).fetchall()
+            rows = self._reader.execute(_FACTS, (len(prefix), prefix)).fetchall()
         except sqlite3.Error as e:
-            raise _unreadable(self.path, e) from e
-        for model, cost, calls, prompt_tokens, completion_tokens in sums:
+            raise TeacherUnusable(f"{self.path}: the ledger cannot be read: {e}") from e
+        return {name: json.loads(value) for name, value in rows}
+
+    async def drop_fact(self, name: str) -> None:
+        """Forget what `put_fact` kept. Returns once that is on disk."""
+        await self._write(_DROP_FACT, (name,))
+
+    def by_model(self) -> dict[str, Totals]:
+        """What the answers of each model took."""
+        found: dict[str, Totals] = {}
+        for (model, cost), (calls, prompt_tokens, completion_tokens) in self._sums.items():
             usd = None if cost is None else Decimal(cost) * calls
             found[model] = found.get(model, Totals()) + Totals(calls, prompt_tokens, completion_tokens, usd)
         return found
@@ -189,7 +213,7 @@ class Ledger:
             raise TeacherUnusable(f"{self.path}: the ledger cannot be read: {e}") from e
         return row
 
-    async def _write(self, sql: str, row: Sequence[object]) -> None:
+    async def _write(self, sql: str, row: Sequence[Any]) -> None:
         """The row is written even when the one who waits for it is cancelled: it is paid for."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(_Write(sql, row, done))
@@ -204,7 +228,7 @@ class Ledger:
             batch, self._waiting = self._waiting, []
             error: TeacherUnusable | None = None
             try:
-                await loop.run_in_executor(self._thread, self._commit, batch)
+                self._add(await loop.run_in_executor(self._thread, self._commit, batch))
             except Exception as e:  # whatever it is, those who wait must hear of it
                 error = TeacherUnusable(f"{self.path}: the ledger cannot be written: {e}; nothing more is asked")
             for write in batch:
@@ -216,22 +240,32 @@ class Ledger:
                     write.done.set_result(None)
         self._flushing = None
 
-    def _commit(self, batch: Sequence[_Write]) -> None:
+    def _commit(self, batch: Sequence[_Write]) -> list[_Write]:
+        """Those of the writes that were new to the file."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for write in batch:
-                self._writer.execute(write.sql, write.row)
+            new = [write for write in batch if self._writer.execute(write.sql, write.row).rowcount]
             self._writer.execute("COMMIT")
         except sqlite3.Error:
             with suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
             raise
+        return new
+
+    def _add(self, writes: Sequence[_Write]) -> None:
+        """Keep the sums up to date, so that nobody has to read the whole file for them."""
+        for write in writes:
+            if write.sql is _PUT:
+                _, model, _, prompt_tokens, completion_tokens, cost = write.row[:6]
+                before = self._sums.get((model, cost), (0, 0, 0))
+                added = (1, prompt_tokens, completion_tokens)
+                self._sums[model, cost] = tuple(map(sum, zip(before, added, strict=True)))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
     try:
-        _prepare(connection, path)
+        prepare(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
@@ -241,23 +275,37 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _unreadable(path: Path, error: sqlite3.Error) -> UserError:
-    fix = "restore it from a copy, or move it away and start anew"
+    fix = "`metaalign-data doctor` on the run directory says what can be saved of it"
     return UserError(f"cannot be used as a ledger: {error}", where=str(path), fix=fix)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file, and refuse a file of somebody else or of another version."""
-    (application,), (version,) = (
-        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-    )
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new file, bring an old one up to date, and refuse a file of somebody else."""
+    application, version = _marks(connection)
     empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     if empty and not application and not version:
         connection.executescript(_SCHEMA)
-    elif application != APPLICATION_ID:
+    elif (application, version) == (APPLICATION_ID, 1):
+        connection.executescript(_FROM_1)
+    else:
+        check_version(connection, path)
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises UserError where the file is no ledger, or one of another version."""
+    application, version = _marks(connection)
+    if application != APPLICATION_ID:
         raise UserError("is a database, but no ledger", where=str(path), fix="name another file")
-    elif version != VERSION:
+    if version != VERSION:
         raise UserError(
             f"was written by another version of metaalign-data (ledger format {version}, this one reads {VERSION})",
             where=str(path),
             fix="install that version, or start a new run directory",
         )
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    (application,), (version,) = (
+        connection.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
+    )
+    return application, version

@@ -24,12 +24,14 @@ class Meter:
     """What teacher and judge did together since the process started; the ledger holds what all runs did.
 
     `asked` counts requests that went to a server, `replayed` those that the ledger answered, `retries` the attempts
-    after the first. `usd` is what is known of the cost; `unpriced_calls` counts the answers whose price is unknown.
+    after the first, `batched` the requests that wait for a batch. `usd` is what is known of the cost; `unpriced_calls`
+    counts the answers whose price is unknown.
     """
 
     asked: int = 0
     replayed: int = 0
     in_flight: int = 0
+    batched: int = 0
     retries: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -58,9 +60,13 @@ class Meter:
             del self._open[id(request)]
 
     @property
+    def open_requests(self) -> int:
+        return len(self._open)
+
+    @property
     def longest_open(self) -> OpenRequest | None:
         """The request that has waited longest, of those that wait."""
-        return min(self._open.values(), key=lambda request: request.since_s, default=None)
+        return next(iter(self._open.values()), None)
 
     def watch(self, notices: Set[str]) -> None:
         """Include a client's notices, those that it will still make as well."""

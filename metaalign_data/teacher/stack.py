@@ -5,6 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.base import Client, Teacher
+from metaalign_data.teacher.batch import Adopted, Batched
 from metaalign_data.teacher.breaker import Breaker
 from metaalign_data.teacher.budget import Budget, Budgeted
 from metaalign_data.teacher.expenses import Account, Accounted
@@ -85,11 +86,18 @@ def build_member(
         concurrency = min(concurrency, client.max_concurrency)
     pace = paced(client, settings, concurrency, paces)
     price = settings.known_price
-    accounted = Accounted(client, Account(ledger, budget, meter, client.model, price))
-    limited = Limited(accounted, concurrency, settings.timeout_s, meter, PATIENCE_S, pace)
-    breaker = Breaker(limited)
-    patient = Retrying(breaker if may_rest else limited, settings.max_attempts, meter, deadline_s=settings.deadline_s)
-    frugal = Budgeted(patient, budget, price)
+    asked: Teacher = Accounted(client, Account(ledger, budget, meter, client.model, price))
+    breaker = Breaker(asked)
+    deadline_s = None  # a batch has its own pace
+    if not isinstance(client, Batched):
+        deadline_s = settings.deadline_s
+        asked = Limited(asked, concurrency, settings.timeout_s, meter, PATIENCE_S, pace)
+        breaker = Breaker(asked)
+        asked = breaker if may_rest else asked
+    patient = Retrying(asked, settings.max_attempts, meter, deadline_s=deadline_s)
+    frugal: Teacher = Budgeted(patient, budget, price)
+    if isinstance(client, Batched):
+        frugal = Adopted(frugal, client.identity, client.adoption.expected)
     recorded = Recorded(frugal, ledger, client.identity, price, meter)
     structured = Structured(recorded, library, settings.json_attempts, models=frozenset({client.model}))
     return Member(client.identity, settings.weight, structured, breaker, recorded.has_answered)

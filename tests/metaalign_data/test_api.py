@@ -1,6 +1,7 @@
 """The library's `run`, as Python callers use it."""
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,32 @@ def test_a_run_that_made_nothing_says_so_and_leaves_no_pairs(tmp_path: Path) -> 
     assert result.verdict.startswith("no pair came out: sample_preferences lost 5 of 5 rows")
     with pytest.raises(UserError, match="the run has made no dataset: no pair came out"):
         result.pairs()
+
+
+def test_a_run_that_gets_no_usable_answers_stops_early_and_says_why(tmp_path: Path) -> None:
+    teacher = {**SIMULATED, "max_concurrency": 4, "faults": {"refusal": 1.0}}
+    burning = recipe(teacher=teacher, queries={"source": "bundled", "limit": 200})
+    result = run(burning, out=tmp_path / "run")
+    assert result.state == "failed"
+    assert "rows of sample_preferences came to nothing (rejected: refused" in result.verdict
+    assert "raise run.max_failure_rate" in result.verdict
+    assert result.manifest["counts"]["sample_preferences"]["in"] < 100, "nothing more was asked"
+
+
+def test_a_run_says_what_it_waits_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with mock_openai(hang_rate=1.0) as server:
+        server.faults = replace(server.faults, hang_rate=0.0)
+        silent = {"model": "mock-model", "base_url": server.base_url, "timeout_s": 1.0, "max_attempts": 1}
+        given = recipe(teacher=silent, run={"stall_after_s": 0.4})
+
+        def fall_silent(found: object) -> bool:
+            server.faults = replace(server.faults, hang_rate=1.0)
+            return True
+
+        first = run(recipe(teacher=silent, queries={"source": "bundled", "limit": 1}), out=tmp_path / "run")
+        assert first.manifest["server_honours"]
+        run(given, out=tmp_path / "run", on_change=fall_silent)
+    assert re.search(r"no progress for \d+ s: sample_preferences, row \w{16} asked \w+@\w+", caplog.text)
 
 
 def test_limit_and_simulate_change_the_recipe_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

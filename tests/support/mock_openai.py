@@ -41,8 +41,14 @@ class Faults:
     drop_rate: float = 0.0  # the connection is cut before the answer
     hang_rate: float = 0.0  # no answer until the client leaves
     malformed_rate: float = 0.0  # the JSON is cut off
+    restart_after: int = 0  # at this request every connection is cut, and nobody listens for `restart_s`; 0 is never
+    restart_s: float = 1.0
     fenced_json_if: str = ""  # plain requests whose messages hold this get a JSON object in a code fence
     always_500_if: str = ""  # requests whose messages hold this never succeed
+    charged_for_nothing_rate: float = 0.0  # a body without an answer that says what it took
+    cached_share: float = 0.0  # of the prompt tokens, told in the usage
+    reasoning_tokens: int = 0  # of each answer, told in the total only
+    echo_key: bool = False  # texts and errors hold the Authorization header
     json_schema: Option = "honour"
     json_object: Option = "honour"
     n: Option = "honour"
@@ -82,8 +88,13 @@ class MockOpenAI:
         self.faults = faults
         self.script: deque[Reply] = deque()
         self.calls: list[Call] = []
+        self.usages: list[dict[str, Any]] = []  # of everything that was charged
+        self._echo = ""
         self.in_flight = self.peak = 0
         self.port = 0
+        self._connected: set[asyncio.StreamWriter] = set()
+        self._restart = asyncio.Event()
+        self.restarted = False
         # One stream each, so that the faults of the first n requests do not depend on what those ask for.
         self._faults_rng, self._rng = random.Random(faults.random_seed), random.Random(faults.random_seed + 1)
         self._bucket, self._filled_at = faults.burst or faults.rate_limit_rps, time.monotonic()
@@ -104,11 +115,21 @@ class MockOpenAI:
             ready.set()
         else:
             print(f"listening on {self.base_url}", flush=True)
-        await stop.wait()
+        stopping, restarting = (asyncio.create_task(event.wait()) for event in (stop, self._restart))
+        await asyncio.wait([stopping, restarting], return_when=asyncio.FIRST_COMPLETED)
         server.close()
+        if restarting.done() and not stopping.done():
+            self.restarted = True
+            for writer in list(self._connected):
+                writer.transport.abort()
+            await asyncio.sleep(self.faults.restart_s)
+            server = await asyncio.start_server(self._connection, "127.0.0.1", self.port, backlog=2048)
+            await stopping
+            server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """HTTP/1.1 with keep-alive and Content-Length, which is what API clients send."""
+        self._connected.add(writer)
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -121,18 +142,29 @@ class MockOpenAI:
                     break
                 writer.write(payload)
                 await writer.drain()
+        self._connected.discard(writer)
         writer.transport.abort()
 
     async def _respond(
         self, method: str, path: str, headers: dict[str, str], body: bytes, reader: asyncio.StreamReader
     ) -> bytes | None:
         """The bytes of the answer, or None to cut the connection."""
+        self._echo = f" {headers.get('authorization', '')}" if self.faults.echo_key else ""
         if self.faults.api_key and headers.get("authorization") != f"Bearer {self.faults.api_key}":
             return self._error(401, f"Incorrect API key provided: {headers.get('authorization', '')}")
         if method == "GET" and path.endswith("/models"):
-            return _http(200, {"object": "list", "data": [{"id": self.faults.model, "object": "model"}]})
+            return http_answer(200, {"object": "list", "data": [{"id": self.faults.model, "object": "model"}]})
         if method != "POST" or not path.endswith("/chat/completions"):
-            return self._error(404, f"no route {path}")
+            return self._elsewhere(method, path, headers, body)
+        return await self._chat(body, reader)
+
+    def _elsewhere(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes | None:
+        """What other servers have under other paths."""
+        return self._error(404, f"no route {path}")
+
+    async def _chat(self, body: bytes, reader: asyncio.StreamReader) -> bytes | None:
+        if self.faults.restart_after and len(self.calls) >= self.faults.restart_after:
+            self._restart.set()
         self.in_flight += 1
         self.peak = max(self.peak, self.in_flight)
         request = json.loads(body)
@@ -166,7 +198,10 @@ class MockOpenAI:
             return "400", self._error(400, refusal)
         cut = self._rng.random() < f.malformed_rate
         reply, is_json = self._answer(request, messages, cut=cut)
-        return "malformed" if cut and is_json else "ok", _http(200, reply)
+        self.usages.append(reply["usage"])
+        if self._rng.random() < f.charged_for_nothing_rate:
+            return "nothing", http_answer(200, {"choices": [], "usage": reply["usage"], "note": self._echo})
+        return "malformed" if cut and is_json else "ok", http_answer(200, reply)
 
     def _draw(self) -> str:
         f, r = self.faults, self._faults_rng.random()
@@ -219,16 +254,21 @@ class MockOpenAI:
         elif (asked.get("type") == "json_object" and f.json_object == "honour") or fenced:
             texts = [json.dumps({"text": prose(derive(seed, i), 8)}) for i in range(n)]
         else:
-            texts = [prose(derive(seed, i)) for i in range(n)]
+            texts = [prose(derive(seed, i)) + self._echo for i in range(n)]
             cut = False
         texts = [text[: len(text) * 2 // 3] for text in texts] if cut else texts
         texts = [f"Here it is:\n```json\n{text}\n```" for text in texts] if fenced and not asked else texts
         logprobs = bool(request.get("logprobs")) and f.logprobs == "honour"
-        return completion(request, texts, logprobs=logprobs), bool(asked) or fenced
+        body = completion(request, texts, logprobs=logprobs)
+        usage = body["usage"]
+        if f.cached_share:
+            usage["prompt_tokens_details"] = {"cached_tokens": int(usage["prompt_tokens"] * f.cached_share)}
+        usage["total_tokens"] += f.reasoning_tokens
+        return body, bool(asked) or fenced
 
     def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> bytes:
-        body, kind = error_body(self.faults.error_shape, message)
-        return _http(status, body, headers, kind)
+        body, kind = error_body(self.faults.error_shape, message + self._echo)
+        return http_answer(status, body, headers, kind)
 
 
 def completion(
@@ -288,10 +328,10 @@ def _canned(reply: Reply, request: dict[str, Any]) -> bytes:
         body = completion(request, [reply.body], finish_reason=reply.finish_reason)
     else:
         body = reply.body
-    return _http(reply.status, body, reply.headers, reply.content_type)
+    return http_answer(reply.status, body, reply.headers, reply.content_type)
 
 
-def _http(
+def http_answer(
     status: int, body: bytes | dict[str, Any], headers: dict[str, str] | None = None, kind: str = "application/json"
 ) -> bytes:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -303,7 +343,15 @@ def _http(
 @contextlib.contextmanager
 def mock_openai(**faults: Any) -> Iterator[MockOpenAI]:
     """A server on a free port, in a thread of its own, for as long as the body runs."""
-    server, ready = MockOpenAI(Faults(**faults)), threading.Event()
+    server = MockOpenAI(Faults(**faults))
+    with serving(server):
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server: MockOpenAI) -> Iterator[None]:
+    """This server, as `mock_openai` does."""
+    ready = threading.Event()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
@@ -315,7 +363,7 @@ def mock_openai(**faults: Any) -> Iterator[MockOpenAI]:
     if not ready.wait(10):
         raise RuntimeError("the mock server did not start")
     try:
-        yield server
+        yield
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(10)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from metaalign_data.dataset.configs import tables
+from metaalign_data.dataset.configs import pairs
 from metaalign_data.records import PreferencePair, to_frame
 from metaalign_data.report.rows import derived
 
@@ -36,10 +36,11 @@ def frame(rows: Sequence[PreferencePair]) -> pl.DataFrame:
 
 def made_run(root: Path, rows: Sequence[PreferencePair], recipe: str = RECIPE) -> Path:
     """A run directory with these rows as its dataset."""
-    for split, table in tables(to_frame(rows, PreferencePair))["pairs"].items():
+    made = to_frame(rows, PreferencePair).with_columns(pl.col("split").fill_null("train"))
+    for (split,), table in made.partition_by("split", as_dict=True).items():
         path = root / f"dataset/pairs/{split}-00000-of-00001.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        table.write_parquet(path)
+        pairs(table).write_parquet(path)
     (root / "manifest.json").write_text(json.dumps(MANIFEST), encoding="utf-8")
     (root / "recipe.yaml").write_text(recipe, encoding="utf-8")
     return root

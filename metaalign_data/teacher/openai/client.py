@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from metaalign_data.chat import ChatRequest, Completion, Usage
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
+from metaalign_data.teacher.openai.batches import OpenAIBatches
 from metaalign_data.teacher.openai.connection import Connection, server_address
 from metaalign_data.teacher.openai.dialect import Dialect
 from metaalign_data.teacher.openai.probe import Send, probe
@@ -31,7 +32,9 @@ class OpenAITeacher:
         top_p: float | None = Field(default=None, gt=0.0, le=1.0)
         extra_body: dict[str, Any] = Field(default_factory=dict, description="sent along with each request as it is")
 
-        @field_validator("base_url")
+        answers_of: str | None = Field(default=None, description="the server's earlier base_url; its answers count on")
+
+        @field_validator("base_url", "answers_of")
         @classmethod
         def _is_a_url_without_secrets(cls, url: str | None) -> str | None:
             return None if url is None else server_address(url)
@@ -50,10 +53,14 @@ class OpenAITeacher:
     @cached_property
     def identity(self) -> str:
         shaping = {
-            "base_url": self.connection.base_url,
+            "base_url": self.config.answers_of or self.connection.base_url,
             **self.config.model_dump(include={"model", "top_p", "extra_body"}),
         }
         return "openai " + json.dumps(shaping, sort_keys=True)
+
+    @cached_property
+    def batches(self) -> OpenAIBatches:
+        return OpenAIBatches(self.connection, self._dialect, self.notices)
 
     @property
     def endpoint(self) -> str:
@@ -73,7 +80,11 @@ class OpenAITeacher:
         """What the server honours: a few requests of some tokens each, which go into `expenses`."""
 
         async def send(parameters: dict[str, Any]) -> Reply:
-            reply = await self._send(parameters)
+            try:
+                reply = await self._send(parameters)
+            except TeacherError as e:
+                self.expenses += [e.charged] if e.charged else []
+                raise
             self.expenses.append(reply.counted([message["content"] for message in parameters["messages"]]))
             return reply
 

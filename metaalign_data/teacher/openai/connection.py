@@ -12,6 +12,7 @@ from metaalign_data.errors import TeacherError, TeacherUnusable, UserError
 from metaalign_data.teacher.openai.check import check_server, is_loopback
 from metaalign_data.teacher.openai.failures import failure, redact
 from metaalign_data.teacher.openai.quotas import read_quotas
+from metaalign_data.teacher.openai.trust import objection
 from metaalign_data.teacher.openai.wire import Answer, Wire
 from metaalign_data.teacher.pace import Quota
 
@@ -56,9 +57,21 @@ class Connection:
     def key(self) -> str:
         return os.environ.get(self.api_key_env, "").strip()
 
+    @property
+    def objection(self) -> str:
+        """Why the key must not go to this server; "" where it may, or where there is none."""
+        return objection(self.api_key_env, self.base_url) if self.key else ""
+
+    @property
+    def _bearer(self) -> str:
+        """What is sent as the key. Raises TeacherUnusable where it must not go to this server."""
+        if refusal := self.objection:
+            raise TeacherUnusable(refusal)
+        return self.key or NO_KEY
+
     @cached_property
     def _wire(self) -> Wire:
-        headers = {"Authorization": f"Bearer {self.key or NO_KEY}"}
+        headers = {"Authorization": f"Bearer {self._bearer}"}
         headers |= {name: value for name, variable in _ACCOUNT.items() if (value := os.environ.get(variable))}
         # A proxy cannot reach this machine's loopback.
         return Wire(headers, proxied=not is_loopback(self.base_url))
@@ -91,13 +104,15 @@ class Connection:
         limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=None, max_keepalive_connections=None)
         http = openai.DefaultAsyncHttpxClient(limits=limits, trust_env=not is_loopback(self.base_url))
         return openai.AsyncOpenAI(
-            api_key=self.key or NO_KEY, base_url=self.base_url, max_retries=0, timeout=None, http_client=http
+            api_key=self._bearer, base_url=self.base_url, max_retries=0, timeout=None, http_client=http
         )
 
     def check(self, model: str) -> Sequence[str]:
         """Key, server and model, by asking for the list of models: no cost, and no import of the client library."""
         if self.base_url == DEFAULT_BASE_URL and not self.key:
             return [f"{self.api_key_env} is not set; export it, or name another variable with api_key_env"]
+        if refusal := self.objection:
+            return [refusal]
         return check_server(self.base_url, self.key, self.api_key_env, model)
 
     @contextmanager

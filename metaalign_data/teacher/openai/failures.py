@@ -73,7 +73,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def error_message(body: bytes, key: str) -> str:
     """One short line on what went wrong, without secrets."""
-    text = body.decode("utf-8", "replace").replace(key or REDACTED, REDACTED)[:20_000]  # no half of a key at the cut
+    text = body[:20_000].decode("utf-8", "replace")
     try:
         found = _words(json.loads(text))
     except (ValueError, RecursionError):

@@ -39,7 +39,11 @@ ROWS = [
 
 
 def write(folder: Path, rows: list[PreferencePair] = ROWS, facts: DatasetFacts = FACTS) -> dict[str, dict[str, int]]:
-    return write_dataset(to_frame(rows, PreferencePair), folder, facts)
+    table = folder.with_name("table.parquet")
+    to_frame(rows, PreferencePair).write_parquet(table)
+    counts = write_dataset([table], folder, facts)
+    table.unlink()
+    return counts
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -61,6 +65,25 @@ def test_equal_rows_give_equal_bytes_and_take_the_place_of_what_was_there(tmp_pa
     write(tmp_path / "b", [pair()])
     write(tmp_path / "b")
     assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_the_bytes_do_not_depend_on_how_the_rows_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metaalign_data.dataset.shards.ROWS_PER_GROUP", 10)
+    monkeypatch.setattr("metaalign_data.dataset.shards.ROWS_PER_FILE", 40)
+    rows = to_frame([pair(query=f"{i}?", split=("train", "test")[i % 3 == 0]) for i in range(100)], PreferencePair)
+    for name, size in (("a", 100), ("b", 7)):
+        cut = [tmp_path / f"{name}-{i:02d}.parquet" for i in range(-(-100 // size))]
+        for part, path in zip(rows.iter_slices(size), cut, strict=True):
+            part.write_parquet(path)
+        assert write_dataset(cut, tmp_path / name, FACTS)["pairs"] == {"train": 66, "test": 34}
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert sorted(p.name for p in (tmp_path / "a/pairs").glob("train-*")) == [
+        "train-00000-of-00002.parquet",
+        "train-00001-of-00002.parquet",
+    ]
+    train = pl.concat(pl.read_parquet(p) for p in sorted((tmp_path / "a/pairs").glob("train-*")))
+    assert train["id"].to_list() == rows.filter(pl.col("split") == "train")["id"].to_list()
+    assert train["prompt"].to_list() == rows.filter(pl.col("split") == "train")["prompt"].to_list()
 
 
 def test_rows_without_a_split_are_train(tmp_path: Path) -> None:

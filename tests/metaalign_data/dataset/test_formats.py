@@ -15,7 +15,8 @@ from rows import pair
 def dataset(tmp_path: Path) -> Path:
     facts = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {}, None, 0)
     rows = [pair(split="train"), pair(query="What – 什么?", split="test")]
-    write_dataset(to_frame(rows, PreferencePair), tmp_path / "d", facts)
+    to_frame(rows, PreferencePair).write_parquet(tmp_path / "table.parquet")
+    write_dataset([tmp_path / "table.parquet"], tmp_path / "d", facts)
     return tmp_path / "d"
 
 

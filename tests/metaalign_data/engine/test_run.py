@@ -2,18 +2,21 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metaalign_data.engine.accounts import unaccounted
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.counts import unbalanced
-from metaalign_data.engine.flow import Stopped
+from metaalign_data.engine.flow import Stopped, TooManyFailures
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.run import Runner
 from metaalign_data.errors import BudgetReached, TeacherError, UserError
@@ -22,6 +25,7 @@ from metaalign_data.queries import BadRow
 from metaalign_data.recipe import StageSpec
 from metaalign_data.records import Query
 from metaalign_data.stage import Context, Reject
+from metaalign_data.teacher.trail import leave
 from teachers import Telling
 
 LIBRARY = Library()
@@ -63,14 +67,14 @@ class DropOdd:
         return table.with_columns(reject_reason=pl.when(odd).then(pl.lit("odd")), reject_detail=pl.lit("ends with b"))
 
 
-def runner(folder: Path, *stages: object, window: int = 8) -> Runner:
+def runner(folder: Path, *stages: object, window: int = 8, **options: Any) -> Runner:
     specs = [StageSpec(type(stage).__name__.lower(), stage, {}) for stage in stages]
 
     def context(name: str) -> StageContext:
         teacher = Telling()
         return StageContext(LIBRARY, teacher, teacher, 0, name)
 
-    return Runner(specs, RunFolder(folder), context, window=window)
+    return Runner(specs, RunFolder(folder), context, window=window, **options)
 
 
 async def test_every_row_ends_as_record_reject_or_failure_and_is_kept(tmp_path: Path) -> None:
@@ -165,3 +169,115 @@ async def test_a_stop_keeps_what_has_ended_and_is_raised(tmp_path: Path, stop: E
     done = pl.read_parquet(tmp_path / "tables/stopatfive/*.parquet")["key"].to_list()
     assert done[:5] == ["0", "1", "2", "3", "4"]
     assert "49" not in done
+
+
+class FailFrom:
+    """Fails rows from the number `first` on."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    async def process(self, row: Query, ctx: Context) -> Sequence[Query | Reject]:
+        if int(row.key) >= self.first:
+            raise TeacherError("server_error", "again")
+        return [row]
+
+
+@pytest.mark.parametrize(("rate", "first", "stops"), [(0.2, 80, True), (0.9, 80, False), (0.2, 180, False)])
+async def test_a_run_stops_where_too_many_rows_fail_and_says_why(
+    tmp_path: Path, rate: float, first: int, stops: bool
+) -> None:
+    told: list[Exception] = []
+    r = runner(tmp_path, FailFrom(first), window=4, max_failure_rate=rate, on_stop=told.append)
+    if not stops:
+        await r.run(queries(200))
+        assert told == []
+        return
+    with pytest.raises(TooManyFailures, match=r"rows of failfrom came to nothing \(failed: server_error \d+\)"):
+        await r.run(queries(200))
+    assert len(told) == 1, "whoever asks hears of it"
+    assert 100 <= r.counts["failfrom"].taken < 110, "at the share, and not long after"
+    assert pl.read_parquet(tmp_path / "failures.parquet").height == r.counts["failfrom"].failed
+
+
+async def test_few_rows_decide_nothing(tmp_path: Path) -> None:
+    await runner(tmp_path, FailFrom(0), max_failure_rate=0.1).run(queries(40))
+
+
+async def test_useless_answers_count_as_failures_and_a_stages_own_rejects_do_not(tmp_path: Path) -> None:
+    class RejectAll:
+        def __init__(self, reason: str) -> None:
+            self.reason = reason
+
+        async def process(self, row: Query, ctx: Context) -> Sequence[Query | Reject]:
+            return [Reject(self.reason)]
+
+    await runner(tmp_path / "tie", RejectAll("tie"), max_failure_rate=0.5).run(queries(100))
+    with pytest.raises(TooManyFailures, match="rejected: refused"):
+        await runner(tmp_path / "refused", RejectAll("refused"), max_failure_rate=0.5).run(queries(100))
+
+
+async def test_stopping_does_not_wait_for_the_table_stage_that_is_at_work(tmp_path: Path) -> None:
+    started, release, finished = threading.Event(), threading.Event(), []
+
+    class Endless:
+        columns = ()
+
+        def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
+            started.set()
+            release.wait(10)
+            finished.append(True)
+            return table
+
+    r = runner(tmp_path, Split(), Endless())
+    running = asyncio.create_task(r.run(queries(4)))
+    await asyncio.to_thread(started.wait, 10)
+    assert r.at_table == "endless"
+    r.stop(Stopped("interrupted"))
+    with pytest.raises(Stopped):
+        await running
+    assert not finished
+    release.set()
+
+
+async def test_what_each_row_was_made_of_and_asked_is_kept_in_an_order_of_its_own(tmp_path: Path) -> None:
+    class Ask:
+        async def process(self, row: Query, ctx: Context) -> Sequence[Query | Reject]:
+            await asyncio.sleep(Random().random() / 200)
+            leave(f"key of {row.key}")
+            return [row.model_copy(update={"key": row.key + half}) for half in "ab"]
+
+    rows = queries(3)
+    await runner(tmp_path, Ask()).run(rows)
+    asked = pl.read_parquet(tmp_path / "asked/*.parquet")
+    assert asked.rows() == [("ask", row.id, f"key of {row.key}", "") for row in rows]
+    made = pl.read_parquet(tmp_path / "lineage/*.parquet")
+    expected = [("ask", row.id, row.model_copy(update={"key": row.key + half}).id) for row in rows for half in "ab"]
+    assert made.rows() == expected
+
+
+async def test_one_at_a_time_means_in_the_order_of_the_rows_and_what_comes_of_them(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    class Note:
+        async def process(self, row: Query, ctx: Context) -> Sequence[Query | Reject]:
+            seen.append(f">{row.key}")
+            await asyncio.sleep(Random().random() / 500)
+            seen.append(f"<{row.key}")
+            return [row]
+
+    await runner(tmp_path, Split(), Note(), window=1, serial=True).run(queries(3))
+    assert seen == [f"{mark}{i}{half}" for i in range(3) for half in "ab" for mark in "><"]
+
+
+async def test_what_is_on_disk_is_held_against_the_counts(tmp_path: Path) -> None:
+    r = runner(tmp_path, Split(), Sort(), DropOdd())
+    await r.run(queries(8))
+    folder = RunFolder(tmp_path)
+    assert unaccounted(r.counts, folder) == []
+    (tmp_path / "rejects/sort.parquet").unlink()
+    (tmp_path / "tables/sort/part-00000.parquet").unlink()
+    assert unaccounted(r.counts, folder) == [
+        "sort: 4 rows were counted for rejects/sort.parquet, which holds 0",
+        "sort: 4 rows were counted for tables/sort, which holds 0",
+    ]

@@ -35,12 +35,22 @@ def test_what_cannot_be_a_variable_is_refused(text: str) -> None:
 
 
 def test_the_value_of_a_variable_is_not_shown_in_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUR_SECRET", SECRET)
-    text = message({"seed": "${OUR_SECRET}", "queries": {"source": "bundled", "limit": "${OUR_SECRET}"}})
+    monkeypatch.setenv("OUR_LIMIT", "hunter2")
+    text = message({"seed": "${OUR_LIMIT}", "queries": {"source": "bundled", "limit": "${OUR_LIMIT}"}})
     assert text.splitlines() == [
-        "recipe: queries.limit: must be a whole number, is '${OUR_SECRET}'",
-        "recipe: seed: must be a whole number, is '${OUR_SECRET}'",
+        "recipe: queries.limit: must be a whole number, is '${OUR_LIMIT}'",
+        "recipe: seed: must be a whole number, is '${OUR_LIMIT}'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_SECRET_ACCESS_KEY", "x"), ("HF_TOKEN", "x"), ("DB_PASSWORD", "x"), ("INNOCENT", SECRET)]
+)
+def test_a_variable_that_looks_like_a_key_goes_nowhere(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    text = message({"teacher": {"model": "m", "extra_body": {"user": f"${{{name}}}"}}})
+    assert text.startswith(f"recipe: teacher.extra_body.user: {name} looks like a key")
+    assert SECRET not in text
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,7 @@ def test_a_database_of_somebody_else_is_refused_untouched(path: Path) -> None:
 async def test_a_ledger_of_another_version_is_refused(path: Path) -> None:
     async with opened(path) as ledger:
         ledger._writer.execute("PRAGMA user_version = 99")
-    with pytest.raises(UserError, match="ledger format 99, this one reads 1"):
+    with pytest.raises(UserError, match="ledger format 99, this one reads 2"):
         Ledger.open(path)
 
 
@@ -231,13 +231,34 @@ async def test_a_damaged_ledger_is_told_from_a_missing_answer(path: Path) -> Non
     async with opened(path) as ledger:
         for i in range(50):
             await ledger.put(f"k{i}", ask(), answer("x" * 2000), None)
-    overwrite_all_but_the_first_page(path)
-    with pytest.raises(UserError, match="cannot be used as a ledger"):
-        async with opened(path) as ledger:
-            ledger.totals()
     async with opened(path) as ledger:
+        overwrite_all_but_the_first_page(path)
         with pytest.raises(TeacherUnusable, match="ledger cannot be read"):
             ledger.get("k1")
+    damaged = path.read_bytes()
+    with pytest.raises(UserError, match="cannot be used as a ledger"):
+        Ledger.open(path)
+    assert path.read_bytes() == damaged
+
+
+async def test_an_answer_with_a_flipped_bit_is_no_answer(path: Path) -> None:
+    async with opened(path) as ledger:
+        await ledger.put("k", ask(), answer("the truth"), None)
+    path.write_bytes(path.read_bytes().replace(b"the truth", b"the tryth"))
+    async with opened(path) as ledger:
+        with pytest.raises(TeacherUnusable, match="the answer k is damaged; `metaalign-data doctor`"):
+            ledger.get("k")
+
+
+async def test_a_ledger_of_version_1_is_brought_up_to_date_and_its_answers_are_kept(path: Path) -> None:
+    async with opened(path) as ledger:
+        await ledger.put("k", ask(), answer("of old"), None)
+    with sqlite3.connect(path) as old:
+        old.executescript("ALTER TABLE completions DROP COLUMN checksum; PRAGMA user_version = 1;")
+    old.close()
+    async with opened(path) as ledger:
+        await ledger.put("l", ask(), answer("of today"), None)
+        assert [ledger.get(key) for key in "kl"] == [answer("of old"), answer("of today")]
 
 
 def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
