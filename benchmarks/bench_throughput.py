@@ -3,8 +3,8 @@
     python benchmarks/bench_throughput.py [--small] [--rounds 3]
 
 A loopback server answers every request after 200 ms, in a process of its own. Ideal is N x latency / concurrency. Ours
-are all layers between a stage and the server: JSON checks, ledger on disk, budget in USD, retries, adaptive limits. Each
-client runs in a process of its own; its time leaves imports out and connecting in.
+are all layers between a stage and the server: JSON checks, ledger on disk, budget in USD, retries, adaptive limits.
+Each client runs in a process of its own; its time leaves imports out and connecting in.
 """
 
 import argparse

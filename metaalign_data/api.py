@@ -183,7 +183,8 @@ class _Run:
                 embedding=embedding,
             )
 
-        window = 1 if self.serial else max(s.rows_in_work for s in (self.recipe.teacher, *self.recipe.judges))
+        models = (*self.recipe.teachers, *self.recipe.judges)
+        window = 1 if self.serial else max(settings.rows_in_work for settings in models)
         specs: Sequence[StageSpec] = self.recipe.stage_specs
         total = self.recipe.queries.limit
         if self.target:

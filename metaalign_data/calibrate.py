@@ -46,7 +46,7 @@ async def calibrate(
     `cost`, and writes them to `out`/calibration.json. Raises UserError where judges or gold are not in order, and
     BudgetReached or TeacherUnusable when it had to end early.
     """
-    recipe = recipe.model_copy(update={"teacher": recipe.judges[0], "weak_teacher": None})  # only judges are asked
+    recipe = recipe.model_copy(update={"teachers": recipe.judges[:1], "weak_teacher": None})  # only judges are asked
     if problems := model_problems(recipe):
         raise UserError("\n".join(problems))
     rows = list(gold)

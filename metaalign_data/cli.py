@@ -11,7 +11,7 @@ from importlib import import_module
 
 from metaalign_data.arguments import after, looking, making, money, tools
 from metaalign_data.arguments.commands import Commands
-from metaalign_data.errors import MetaalignError, UserError
+from metaalign_data.errors import BudgetReached, MetaalignError, UserError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             print(json.dumps({"error": str(e)}, ensure_ascii=False))
         print(f"error: {e}" if "\n" not in str(e) else str(e), file=sys.stderr)
-        return 2 if isinstance(e, UserError) else 1
+        return 2 if isinstance(e, UserError) else 3 if isinstance(e, BudgetReached) else 1
     except KeyboardInterrupt:
         return 130
     return code

@@ -5,6 +5,7 @@ MetaalignError
 │   ├── RecipeError      every mistake of one recipe at once
 │   └── MissingExtra     an optional package is absent; names the pip command
 ├── TeacherError         one request ended without a usable answer: the row fails with `reason`
+│   ├── TeacherDown      the endpoint is left alone for a while: another one is asked
 │   └── TeacherUnusable  no request to this teacher can succeed (key refused, no such model): the run stops
 └── BudgetReached        the next request could pass the budget: the run stops, resumable, exit code 3
 """
@@ -76,7 +77,7 @@ class TeacherError(MetaalignError):
     """A request that ended without a usable answer.
 
     `retry_after_s` is what the server asked for (Retry-After), in seconds, or None. `charged` is what it said that the
-    attempt took all the same, or None.
+    attempt took all the same, or None. `overloaded`: it said that it has too much to do, beside 429s.
     """
 
     def __init__(
@@ -86,10 +87,12 @@ class TeacherError(MetaalignError):
         *,
         retry_after_s: float | None = None,
         charged: "Usage | None" = None,
+        overloaded: bool = False,
     ) -> None:
         self.reason: TeacherReason = reason
         self.retry_after_s = retry_after_s
         self.charged = charged
+        self.overloaded = overloaded
         super().__init__(message)
 
 
@@ -98,6 +101,13 @@ class TeacherUnusable(TeacherError):
 
     def __init__(self, message: str) -> None:
         super().__init__("unusable", message)
+
+
+class TeacherDown(TeacherError):
+    """An endpoint is left alone for a while, since it did not answer: another one may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("connection", message)
 
 
 class BudgetReached(MetaalignError):

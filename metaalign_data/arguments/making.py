@@ -15,9 +15,13 @@ def add(commands: Commands) -> None:
     )
 
     estimate = with_recipe(
-        commands.add("estimate", "check:estimate", "predict calls, tokens and cost from a small simulated sample")
+        commands.add("estimate", "check:estimate", "predict calls, tokens and cost from a small sample")
     )
     estimate.add_argument("--sample", type=positive, default=20, metavar="N", help="queries to try (default: 20)")
+    estimate.add_argument(
+        "--real", action="store_true", help="ask the recipe's models about the sample; the run uses their answers"
+    )
+    with_out(estimate)
 
     preview = with_out(
         with_recipe(commands.add("preview", "run:preview", "run the first few queries for real and show the rows"))

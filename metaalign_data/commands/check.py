@@ -4,14 +4,20 @@ import argparse
 import dataclasses
 import json
 from decimal import Decimal
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from metaalign_data.api import default_folder
 from metaalign_data.commands.run import load
+from metaalign_data.engine.estimate import Estimate
 from metaalign_data.engine.estimate import estimate as predict
+from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.wiring import library_of
+from metaalign_data.recipe import Recipe
 
 
 def validate(args: argparse.Namespace) -> int:
@@ -31,17 +37,30 @@ def estimate(args: argparse.Namespace) -> int:
     recipe = load(args)
     if args.limit:
         recipe = recipe.limited(args.limit)
-    found = predict(recipe, sample=args.sample)
+    found = _tried_for_real(recipe, args) if args.real else predict(recipe, sample=args.sample)
     if args.json:
         print(json.dumps(dataclasses.asdict(found), default=str))
         return 0
     console = Console(highlight=False)
-    console.print(f"{recipe.name}: {found.queries} queries; {found.sampled} of them tried with the simulated teacher")
-    table = Table("", "low", "expected", "at most")
+    by = "the recipe's own models" if found.real else "the simulated teacher: yours may write longer answers"
+    console.print(f"{recipe.name}: {found.queries} queries; {found.sampled} of them tried with {by}")
+    table = Table("", "low", "expected", "high", "at most")
     for figure in found.figures:
-        table.add_row(figure.name, *(_number(n) for n in (figure.low, figure.expected, figure.high)))
+        table.add_row(figure.name, *(_number(n) for n in (figure.low, figure.expected, figure.high, figure.at_most)))
     console.print(table)
+    notes = [note for settings in (*recipe.teachers, *recipe.judges) for note in settings.price_notes]
+    for sentence in dict.fromkeys(notes):
+        console.print(Text(sentence))
     return 0
+
+
+def _tried_for_real(recipe: Recipe, args: argparse.Namespace) -> Estimate:
+    """The answers stay in the ledger of the run that is estimated."""
+    recipe = recipe.simulated() if args.simulate else recipe
+    preflight(recipe, library_of(recipe))
+    folder = RunFolder(Path(args.out) if args.out else default_folder(recipe, simulate=args.simulate))
+    with folder.held():
+        return predict(recipe, sample=args.sample, ledger=folder.ledger)
 
 
 def _number(n: Decimal | int | None) -> str:

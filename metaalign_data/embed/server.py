@@ -17,6 +17,7 @@ from metaalign_data.chat import FROZEN, ChatRequest, Completion, Message, Usage
 from metaalign_data.embed.vectors import Vectors
 from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.openai.connection import Connection, server_address
+from metaalign_data.teacher.openai.failures import redact
 from metaalign_data.teacher.price import Usd
 
 BATCH = 128
@@ -69,7 +70,9 @@ class EmbeddingClient:
         """The vectors of the messages' texts, in their order. Raises TeacherError."""
         texts = [message.content for message in request.messages]
         body = {"model": self.model, "input": texts, "encoding_format": "float"}
-        vectors, usage = _read_reply((await self.connection.post("/embeddings", body)).body, request)
+        vectors, usage = _read_reply(
+            (await self.connection.post("/embeddings", body)).body, request, self.connection.key
+        )
         return Completion(text=base64.b64encode(vectors.tobytes()).decode(), model=self.model, usage=usage)
 
     async def aclose(self) -> None:
@@ -127,12 +130,13 @@ class _Reply(_Lenient):
     usage: _Tokens = _Tokens()
 
 
-def _read_reply(body: bytes, request: ChatRequest) -> tuple[Vectors, Usage]:
+def _read_reply(body: bytes, request: ChatRequest, key: str) -> tuple[Vectors, Usage]:
     """Vectors by `index`, and tokens (a quarter of the characters where the server does not count)."""
     try:
         reply = _Reply.model_validate_json(body)
     except ValueError as e:
-        raise TeacherError("malformed", f"the server's answer holds no embeddings: {str(e)[:200]}") from None
+        said = redact(str(e), key)[:200]
+        raise TeacherError("malformed", f"the server's answer holds no embeddings: {said}") from None
     rows = sorted(reply.data, key=lambda row: row.index)
     if [row.index for row in rows] != list(range(len(request.messages))) or len({len(r.embedding) for r in rows}) != 1:
         raise TeacherError("malformed", f"asked for {len(request.messages)} embeddings of one length, got others")

@@ -1,81 +1,53 @@
-"""What a run will ask and cost, from a sample that the simulated teacher answers: nothing is sent anywhere.
+"""What a run will ask and cost, from a few of its queries.
 
-Calls and prompt tokens come from the real stages and prompts. Completion tokens cannot be known: the expected ones are
-as long as the simulated teacher's answers, the highest are `max_tokens` for each call. A teacher that answers with
-malformed JSON is asked again, which comes on top; the budget holds all the same.
+They go through the real stages and prompts. The simulated teacher answers, and nothing is sent anywhere; or the
+recipe's own models do, and their answers are in the ledger when the run comes. From a simulated sample, calls and
+prompt tokens are as good as its answers are long: where yours writes more, so do the prompts that quote it.
 """
 
 import asyncio
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 from math import ceil
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Literal, TypeVar
 
-import polars as pl
-
-from metaalign_data.chat import ChatRequest, Completion, Usage
-from metaalign_data.engine.context import StageContext
-from metaalign_data.engine.feed import Feed
-from metaalign_data.engine.folder import RunFolder
-from metaalign_data.engine.run import Runner
-from metaalign_data.engine.wiring import library_of
+from metaalign_data.chat import Usage
+from metaalign_data.engine.repeats import different_share
+from metaalign_data.engine.trial import Asked, Trial, real_trial, simulated_trial
 from metaalign_data.errors import UserError
-from metaalign_data.prompting import Library
-from metaalign_data.queries import BadRow, Read, read_queries
+from metaalign_data.queries import BadRow, read_queries
 from metaalign_data.recipe import Recipe
-from metaalign_data.stage import RowStage
-from metaalign_data.teacher.base import Teacher
-from metaalign_data.teacher.simulated import SimulatedTeacher
-from metaalign_data.teacher.structured import Structured
+from metaalign_data.teacher.price import Price
+from metaalign_data.teacher.settings import TeacherSettings
 
 RESAMPLES = 400
+TAIL = RESAMPLES // 100
+"""Resamples beyond `low` and beyond `high`."""
 
-
-@dataclass
-class Load:
-    """What one model is asked: calls, and tokens in, out, and out at most."""
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    max_tokens: int = 0
-
-    def add(self, other: "Load") -> None:
-        self.calls += other.calls
-        self.prompt_tokens += other.prompt_tokens
-        self.completion_tokens += other.completion_tokens
-        self.max_tokens += other.max_tokens
-
-
-@dataclass
-class _Counting:
-    """A teacher that notes what it is asked."""
-
-    inner: Teacher
-    load: Load = field(default_factory=Load)
-
-    async def complete(self, request: ChatRequest) -> Completion:
-        completion = await self.inner.complete(request)
-        self.load.add(Load(1, completion.usage.prompt_tokens, completion.usage.completion_tokens, request.max_tokens))
-        return completion
-
-
-Roles = dict[str, Load]
+Kind = tuple[str, str, bool]
+"""Role, prompt, and whether a request belongs to one query alone."""
+Shares = dict[Kind, tuple[float, float, float]]
+Bound = Literal[0, 1, 2]
+LOW: Bound = 0
+EXPECTED: Bound = 1
+HIGH: Bound = 2
+N = TypeVar("N", int, Decimal)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the estimate."""
+    """One row of the estimate. `at_most` is reached only if every answer were as long as max_tokens lets it be."""
 
     name: str
     low: Decimal | int | None
     expected: Decimal | int | None
     high: Decimal | int | None
+    at_most: Decimal | int | None
 
 
 @dataclass(frozen=True)
@@ -84,90 +56,139 @@ class Estimate:
 
     queries: int
     sampled: int
+    real: bool
     figures: tuple[Figure, ...]
 
 
-def estimate(recipe: Recipe, *, sample: int = 20) -> Estimate:
-    """Low and high are the 5th and 95th percentile of resampled queries (bootstrap); completion tokens and cost reach
-    their `high` only if every answer were as long as it may be. Raises UserError when there is no usable query.
+@dataclass
+class _Sum:
+    """What some requests take: calls, and tokens by role; fractions, since it is an average."""
+
+    calls: float = 0.0
+    asked: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    answered: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    at_most: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+def estimate(recipe: Recipe, *, sample: int = 20, ledger: Path | None = None) -> Estimate:
+    """Low and high hold what comes out in 49 of 50 resamples of the sampled queries (bootstrap), and as many repeated
+    requests as the sample lets expect. With `ledger` the recipe's own models are asked, and their answers kept there.
+
+    Raises UserError when there is no usable query; with `ledger` also BudgetReached and what else asking raises.
     """
     rows = read_queries(recipe.queries, recipe.folder)
     queries = list(islice((row for row in rows if not isinstance(row, BadRow)), sample))
     total = len(queries) + sum(not isinstance(row, BadRow) for row in rows)
     if not queries:
         raise UserError("no usable query to estimate from", where=str(recipe.queries.source))
-    loads, pairs = asyncio.run(_try(recipe, queries))
-    if recipe.dataset.target and pairs:  # the queries are gone round until there are so many
-        total = ceil(recipe.dataset.target * len(queries) / pairs)
-    return Estimate(total, len(queries), _figures(recipe, loads, total))
+    trial = asyncio.run(real_trial(recipe, queries, ledger) if ledger else simulated_trial(recipe, queries))
+    if recipe.dataset.target and trial.pairs:  # the queries are gone round until there are so many
+        total = ceil(recipe.dataset.target * len(queries) / trial.pairs)
+    return Estimate(total, len(queries), ledger is not None, _figures(recipe, trial, total))
 
 
-async def _try(recipe: Recipe, queries: Sequence[Read]) -> tuple[list[Roles], int]:
-    """What each query makes the recipe's row stages ask, by role, and the pairs that come of them."""
-    library = library_of(recipe)
-    fed = list(Feed(recipe, library).pass_over(queries))
-    tried = [await _one(recipe, query, library) for query in fed]
-    return [roles for roles, _ in tried], sum(pairs for _, pairs in tried)
+def _figures(recipe: Recipe, trial: Trial, total: int) -> tuple[Figure, ...]:
+    times = total / len(trial.asked)
+    shares = _shares(trial, times)
+    weighed = [[_weighed(query, shares, times, bound) for query in trial.asked] for bound in (LOW, EXPECTED, HIGH)]
+    lows, highs = _resampled(weighed[LOW], recipe.seed), _resampled(weighed[HIGH], recipe.seed)
+    expected = _sum(weighed[EXPECTED])
+
+    def figure(name: str, of: Callable[[_Sum], N], most: Callable[[_Sum], N]) -> Figure:
+        low, high, at_most = sorted(map(of, lows))[TAIL], sorted(map(of, highs))[-1 - TAIL], max(map(most, highs))
+        return Figure(name, low, of(expected), high, at_most)
+
+    figures = (
+        figure("calls", lambda s: round(s.calls), lambda s: round(s.calls)),
+        figure("prompt tokens", lambda s: _whole(s.asked), lambda s: _whole(s.asked)),
+        figure("completion tokens", lambda s: _whole(s.answered), lambda s: _whole(s.at_most)),
+    )
+    prices = _prices(recipe)
+    if prices is None:
+        return (*figures, Figure("USD", None, None, None, None))
+    return (
+        *figures,
+        figure("USD", lambda s: _usd(prices, s.asked, s.answered), lambda s: _usd(prices, s.asked, s.at_most)),
+    )
 
 
-async def _one(recipe: Recipe, query: Read, library: Library) -> tuple[Roles, int]:
-    simulated = SimulatedTeacher(SimulatedTeacher.Config())
-
-    def counting() -> _Counting:
-        return _Counting(Structured(simulated, library, json_attempts=1))
-
-    teacher, judges = counting(), tuple(counting() for _ in recipe.judges)
-    weak = counting() if recipe.weak_teacher else None
-
-    def context(stage: str) -> StageContext:
-        return StageContext(library, teacher, judges, recipe.seed, stage, weak, recipe.folder)
-
-    specs = [spec for spec in recipe.stage_specs if isinstance(spec.stage, RowStage)]
-    with tempfile.TemporaryDirectory() as scratch:
-        pairs = await Runner(specs, RunFolder(Path(scratch)), context, window=1).run([query])
-        made = pairs.select(pl.len()).collect().item()
-    loads = {"teacher": teacher.load} | {f"judge {i}": judge.load for i, judge in enumerate(judges)}
-    return loads | ({"weak teacher": weak.load} if weak else {}), made
+def _resampled(queries: Sequence[_Sum], seed: int) -> list[_Sum]:
+    rng = Random(seed)
+    return [_sum(rng.choices(queries, k=len(queries))) for _ in range(RESAMPLES)]
 
 
-def _figures(recipe: Recipe, loads: Sequence[Roles], total: int) -> tuple[Figure, ...]:
-    rng = Random(recipe.seed)
-    resampled = [rng.choices(loads, k=len(loads)) for _ in range(RESAMPLES)]
-    judges = {f"judge {i}": judge.known_price for i, judge in enumerate(recipe.judges)}
-    prices = {"teacher": recipe.teacher.known_price, **judges}
+def _shares(trial: Trial, times: float) -> Shares:
+    """What share of the requests of each kind is asked: the first of equal ones."""
+    keys: dict[Kind, list[str]] = defaultdict(list)
+    for asked in trial.asked:
+        for each in asked:
+            keys[_kind(each)].append(each.key)
+    shares: Shares = {}
+    for kind, drawn in keys.items():
+        different = len(set(drawn))
+        of_its_own = different / len(drawn)
+        shares[kind] = (of_its_own,) * 3 if kind[2] else different_share(len(drawn), different, times)
+    return shares
+
+
+def _kind(asked: Asked) -> Kind:
+    return asked.role, asked.prompt, asked.own
+
+
+def _weighed(query: Iterable[Asked], shares: Shares, times: float, bound: Bound) -> _Sum:
+    """What a query asks, taken so many times."""
+    total = _Sum()
+    for each in query:
+        weight = shares[_kind(each)][bound] * times
+        total.calls += weight
+        total.asked[each.role] += each.prompt_tokens * weight
+        total.answered[each.role] += each.completion_tokens * weight
+        total.at_most[each.role] += each.max_tokens * weight
+    return total
+
+
+def _sum(queries: Iterable[_Sum]) -> _Sum:
+    total = _Sum()
+    for query in queries:
+        total.calls += query.calls
+        for role in query.asked:
+            total.asked[role] += query.asked[role]
+            total.answered[role] += query.answered[role]
+            total.at_most[role] += query.at_most[role]
+    return total
+
+
+def _prices(recipe: Recipe) -> dict[str, Price] | None:
+    """The price of each role's model, in batches where those are asked; None as soon as one is unknown."""
+    prices = {"teacher": _mean_price(recipe.teachers)}
+    prices |= {f"judge {i}": judge.known_price for i, judge in enumerate(recipe.judges)}
     if recipe.weak_teacher:
         prices["weak teacher"] = recipe.weak_teacher.known_price
+    known = {role: price for role, price in prices.items() if price is not None}
+    return known if len(known) == len(prices) else None
 
-    def scaled(parts: Iterable[int]) -> int:
-        return round(sum(parts) * total / len(loads))
 
-    def total_of(picked: Sequence[Roles], what: str) -> int:
-        return scaled(getattr(load, what) for roles in picked for load in roles.values())
+def _mean_price(several: Sequence[TeacherSettings]) -> Price | None:
+    """What a token costs on average over models that are asked by their weights; None as soon as one is unknown."""
+    shares = [Decimal(str(each.weight)) for each in several]
+    prices = [each.known_price for each in several]
+    known = [price for price in prices if price is not None]
+    if len(known) < len(prices):
+        return None
 
-    def usd(picked: Sequence[Roles], completions: str) -> Decimal | None:
-        cost = Decimal(0)
-        for role, price in prices.items():
-            if price is None:
-                return None
-            asked = scaled(roles[role].prompt_tokens for roles in picked)
-            answered = scaled(getattr(roles[role], completions) for roles in picked)
-            cost += price.of(Usage(prompt_tokens=asked, completion_tokens=answered))
-        return cost
+    def mean(of: Callable[[Price], Decimal]) -> Decimal:
+        return sum((of(p) * share for p, share in zip(known, shares, strict=True)), Decimal(0)) / sum(shares)
 
-    def bounds(values: list[Any]) -> tuple[Any, Any]:
-        values.sort()
-        return values[len(values) // 20], values[-1 - len(values) // 20]
+    return Price(input=mean(lambda price: price.input), output=mean(lambda price: price.output))
 
-    figures = []
-    for what in ("calls", "prompt_tokens", "completion_tokens"):
-        low, high = bounds([total_of(picked, what) for picked in resampled])
-        if what == "completion_tokens":
-            high = bounds([total_of(picked, "max_tokens") for picked in resampled])[1]
-        figures.append(Figure(what.replace("_", " "), low, total_of(loads, what), high))
-    if usd(loads, "completion_tokens") is None:
-        figures.append(Figure("USD", None, None, None))
-    else:
-        low = bounds([usd(picked, "completion_tokens") for picked in resampled])[0]
-        high = bounds([usd(picked, "max_tokens") for picked in resampled])[1]
-        figures.append(Figure("USD", low, usd(loads, "completion_tokens"), high))
-    return tuple(figures)
+
+def _usd(prices: Mapping[str, Price], asked: Mapping[str, float], answered: Mapping[str, float]) -> Decimal:
+    used = (
+        (price, Usage(prompt_tokens=round(asked[role]), completion_tokens=round(answered[role])))
+        for role, price in prices.items()
+    )
+    return sum((price.of(usage) for price, usage in used), Decimal(0))
+
+
+def _whole(by_role: Mapping[str, float]) -> int:
+    return round(sum(by_role.values()))

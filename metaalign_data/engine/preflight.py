@@ -55,7 +55,7 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
 def model_problems(recipe: Recipe) -> list[str]:
     """What stands in the way of asking teacher and judges: prices, keys, servers and models."""
     found: list[str] = []
-    roles = [*(("judge", judge) for judge in recipe.judges), ("teacher", recipe.teacher)]
+    roles = [*(("judge", judge) for judge in recipe.judges), *(("teacher", teacher) for teacher in recipe.teachers)]
     roles += [("weak_teacher", recipe.weak_teacher)] if recipe.weak_teacher else []
     distinct = {settings.model_dump_json(): (role, settings) for role, settings in roles}
     for role, settings in distinct.values():

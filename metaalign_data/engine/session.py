@@ -1,7 +1,7 @@
 """Teacher and judges of one run, with the ledger, the budget and the layers around them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -10,7 +10,7 @@ from typing import Any
 
 from metaalign_data.engine.embedding import Switchboard
 from metaalign_data.engine.wiring import make_client
-from metaalign_data.errors import UserError
+from metaalign_data.errors import BudgetReached, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.base import Client, Teacher
@@ -21,46 +21,68 @@ from metaalign_data.teacher.expenses import Account, Costly
 from metaalign_data.teacher.ledger import Ledger
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
+from metaalign_data.teacher.pace import Paces
 from metaalign_data.teacher.settings import TeacherSettings
+from metaalign_data.teacher.several import Member, Several
 from metaalign_data.teacher.simulated.teacher import MODEL
-from metaalign_data.teacher.stack import build_stack
+from metaalign_data.teacher.stack import build_member, build_stack
 
 
 class Session:
     """What a run asks and what it keeps count with. `facts` says what each server was found to honour."""
 
     def __init__(self, recipe: Recipe, ledger: Ledger, library: Library) -> None:
-        self.ledger, self.meter = ledger, Meter()
+        self.ledger, self.meter, self.paces = ledger, Meter(), Paces()
         self.budget = Budget(recipe.budget, ledger.totals())
         self.facts: dict[str, Any] = {}
-        self._made: list[tuple[TeacherSettings, Client, Teacher]] = []
-        client, self.teacher = self._asking(recipe.teacher, library)
-        judges = [self._asking(judge, library) for judge in recipe.judges]
-        self.judges = tuple(judge for _, judge in judges)
-        self.weak_teacher = self._asking(recipe.weak_teacher, library)[1] if recipe.weak_teacher else None
+        self._library = library
+        self._clients: dict[str, tuple[TeacherSettings, Client]] = {}
+        self._stacks: dict[tuple[str, float, bool], Member] = {}
+        self.teacher = self._teacher(recipe.teachers)
+        self.judges = tuple(self._member(judge).teacher for judge in recipe.judges)
+        self.weak_teacher = self._member(recipe.weak_teacher).teacher if recipe.weak_teacher else None
         self.embedding = Switchboard(
-            partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library)
+            partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library, paces=self.paces)
         )
-        self.clients: tuple[Client, ...] = tuple(made for _, made, _ in self._made)
-        self.teacher_model = client.model
-        self.judge_model = ", ".join(dict.fromkeys(judge.model for judge, _ in judges))
+        self.clients: tuple[Client, ...] = tuple(client for _, client in self._clients.values())
+        self.teacher_model = self._models(recipe.teachers)
+        self.judge_model = self._models(recipe.judges)
         self.simulated = MODEL in {
             made.model for made in self.clients
         }  # embedded or behind a server: it keeps its name
 
-    def _asking(self, settings: TeacherSettings, library: Library) -> tuple[Client, Teacher]:
-        """Client and stack of these settings; the same ones for equal settings, so that their limits hold together."""
-        for known, client, teacher in self._made:
-            if known == settings:
-                return client, teacher
+    def _teacher(self, settings: Sequence[TeacherSettings]) -> Teacher:
+        """The one teacher, or several of which another stands in for one that is down."""
+        if len(settings) == 1:
+            return self._member(settings[0]).teacher
+        return Several([self._member(each, may_rest=True) for each in settings])
+
+    def _member(self, settings: TeacherSettings, *, may_rest: bool = False) -> Member:
+        """The stack for these settings; the same one for equal settings."""
+        model = same_model(settings)
+        if model not in self._clients:
+            self._clients[model] = settings, self._client(settings)
+        place = model, settings.weight, may_rest
+        if place not in self._stacks:
+            self._stacks[place] = build_member(
+                self._clients[model][1],
+                settings,
+                ledger=self.ledger,
+                budget=self.budget,
+                meter=self.meter,
+                library=self._library,
+                paces=self.paces,
+                may_rest=may_rest,
+            )
+        return self._stacks[place]
+
+    def _client(self, settings: TeacherSettings) -> Client:
         client = make_client(settings)
-        if settings.batch:
-            client = self._in_batches(client, settings)
-        teacher = build_stack(
-            client, settings, ledger=self.ledger, budget=self.budget, meter=self.meter, library=library
-        )
-        self._made.append((settings, client, teacher))
-        return client, teacher
+        self.meter.watch(frozenset(settings.price_notes))
+        return self._in_batches(client, settings) if settings.batch else client
+
+    def _models(self, settings: Sequence[TeacherSettings]) -> str:
+        return ", ".join(dict.fromkeys(self._clients[same_model(each)][1].model for each in settings))
 
     def _in_batches(self, client: Client, settings: TeacherSettings) -> Client:
         if not (settings.batch and isinstance(client, Batching)):
@@ -85,7 +107,7 @@ class Session:
         Raises TeacherError where a server is out of reach or refuses everything.
         """
         self._heed_pending()
-        for settings, client, _ in self._made:
+        for settings, client in self._clients.values():
             name = f"probe:{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
@@ -121,8 +143,13 @@ class Session:
         """Nothing new is asked from now on: whoever would, gets `reason`. Answers in flight are kept."""
         self.budget.stop(reason)
         for client in self.clients:
-            if isinstance(client, Batched):  # its answers may be a day away: the next run fetches them
-                client.leave(reason)
+            if isinstance(client, Batched) and not isinstance(reason, BudgetReached):
+                client.leave(reason)  # its answers may be a day away: the next run fetches them
+
+
+def same_model(settings: TeacherSettings) -> str:
+    """Equal for settings that differ in nothing but their share of the requests."""
+    return settings.model_dump_json(exclude={"weight"})
 
 
 @asynccontextmanager

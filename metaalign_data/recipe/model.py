@@ -21,7 +21,7 @@ from metaalign_data.recipe.flaws import Flaw, Path, flaws_of
 from metaalign_data.recipe.overrides import override
 from metaalign_data.recipe.settings import DatasetSettings, Name, RunSettings, Shares, even_shares
 from metaalign_data.recipe.settle import settle
-from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges
+from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges, parse_teachers
 from metaalign_data.resources import bundled
 from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
@@ -29,21 +29,22 @@ from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 TeacherBlock = Annotated[TeacherSettings, BeforeValidator(parse_block)]
 WEAKNESS = 0.7
 """How often the simulated weak teacher gets it wrong."""
+TeacherBlocks = Annotated[tuple[TeacherSettings, ...], BeforeValidator(parse_teachers)]
 JudgeBlocks = Annotated[tuple[TeacherSettings, ...], BeforeValidator(parse_judges)]
 
 
 class Recipe(BaseModel):
     """Everything that determines a dataset, checked: settings with their defaults, stages that fit one another.
 
-    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. `judge`
-    is one block or a list of them, `weak_teacher` writes responses that are to lose. Keys that these leave out are the
-    teacher's, except a price when the model, and a key when the server is another one.
+    `load` reads a file, `from_dict` the same as plain data; an entry of `stages` may be a stage object there. `teacher`
+    and `judge` are one block or a list of them, `weak_teacher` writes responses that are to lose. Keys that these leave
+    out are the (first) teacher's, except a price when the model, and a key when the server is another one.
     """
 
     model_config = FROZEN
     name: Name
     seed: int = 0
-    teacher: TeacherBlock
+    teachers: TeacherBlocks = Field(alias="teacher")
     judges: JudgeBlocks = Field(alias="judge")
     weak_teacher: TeacherBlock | None = None
     budget: BudgetSettings = BudgetSettings()
@@ -60,6 +61,11 @@ class Recipe(BaseModel):
     _folder: FilePath = PrivateAttr(default=FilePath())
     _templates: dict[Path, tuple[str, Any]] = PrivateAttr(default_factory=dict)
     """Texts with ${VAR}, and the values that they stood for."""
+
+    @property
+    def teacher(self) -> TeacherSettings:
+        """The first of the teachers."""
+        return self.teachers[0]
 
     @property
     def judge(self) -> TeacherSettings:
@@ -133,13 +139,23 @@ class Recipe(BaseModel):
         """The same recipe without its harmful queries."""
         return self.model_copy(update={"queries": self.queries.model_copy(update={"harmful": None})})
 
+    def unbatched(self) -> Self:
+        """The same recipe, asking each request by itself, for whoever cannot wait a day."""
+
+        def single(settings: TeacherSettings) -> TeacherSettings:
+            return settings.model_copy(update={"batch": None})
+
+        models = {"teachers": tuple(map(single, self.teachers)), "judges": tuple(map(single, self.judges))}
+        weak = self.weak_teacher and single(self.weak_teacher)
+        return self.model_copy(update={**models, "weak_teacher": weak})
+
     def serial(self) -> Self:
         """The same recipe, asking one request at a time."""
 
         def one(settings: TeacherSettings) -> TeacherSettings:
             return settings.model_copy(update={"max_concurrency": 1, "batch": None})
 
-        models = {"teacher": one(self.teacher), "judges": tuple(map(one, self.judges))}
+        models = {"teachers": tuple(map(one, self.teachers)), "judges": tuple(map(one, self.judges))}
         weak = self.weak_teacher and one(self.weak_teacher)
         return self.model_copy(update={**models, "weak_teacher": weak})
 
@@ -153,12 +169,13 @@ class Recipe(BaseModel):
         def stand_in(settings: TeacherSettings, seed: int) -> TeacherSettings:
             return settings if settings.is_simulated else parse_block({"provider": "simulated", "seed": seed})
 
+        teachers = tuple(stand_in(teacher, seed) for seed, teacher in enumerate(self.teachers))
         judges = tuple(stand_in(judge, seed) for seed, judge in enumerate(self.judges))
         weak = self.weak_teacher
         if weak and not weak.is_simulated:
             weak = parse_block({"provider": "simulated", "faults": {"wrong_answer": WEAKNESS}})
         specs = tuple(offline(spec) for spec in self.stage_specs)
-        models = {"teacher": stand_in(self.teacher, 0), "judges": judges, "weak_teacher": weak}
+        models = {"teachers": teachers, "judges": judges, "weak_teacher": weak}
         return self.model_copy(update={**models, "stage_specs": specs})
 
     def dump(self) -> str:
@@ -170,15 +187,16 @@ class Recipe(BaseModel):
         for path, (template, value) in self._templates.items():
             if value is not None and _at(data, path) == value:
                 _at(data, path[:-1])[path[-1]] = template
-        if self.judges == (self.teacher,):
+        if self.judges == self.teachers:
             del data["judge"]
         return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     def _plain(self) -> dict[str, Any]:
         """What a file would hold."""
-        data = self.model_dump(exclude={"teacher", "judges", "weak_teacher", "stage_specs"})
-        judges = [flat(judge) for judge in self.judges]
-        data["teacher"], data["judge"] = flat(self.teacher), judges if len(judges) > 1 else judges[0]
+        data = self.model_dump(exclude={"teachers", "judges", "weak_teacher", "stage_specs"})
+        for role, blocks in (("teacher", self.teachers), ("judge", self.judges)):
+            written = [flat(block) for block in blocks]
+            data[role] = written if len(written) > 1 else written[0]
         data["weak_teacher"] = self.weak_teacher and flat(self.weak_teacher)
         data["stages"] = [dump_entry(spec) for spec in self.stage_specs]
         order = [field.alias or name for name, field in type(self).model_fields.items()]

@@ -51,8 +51,7 @@ def _settle_judge(settled: Settled) -> None:
         if "teacher" in data:
             data["judge"] = teacher
         return
-    if isinstance(teacher, TeacherSettings):
-        teacher = flat(teacher)
+    teacher = _first(teacher)
     if not isinstance(teacher, Mapping):
         return
     if isinstance(judge, list | tuple):
@@ -62,11 +61,16 @@ def _settle_judge(settled: Settled) -> None:
 
 
 def _settle_weak_teacher(settled: Settled) -> None:
-    teacher, weak = settled.data.get("teacher"), settled.data.get("weak_teacher")
-    if isinstance(teacher, TeacherSettings):
-        teacher = flat(teacher)
+    teacher, weak = _first(settled.data.get("teacher")), settled.data.get("weak_teacher")
     if isinstance(teacher, Mapping) and weak is not None:
         settled.data["weak_teacher"] = _with_teachers_keys(settled, weak, teacher, ("weak_teacher",))
+
+
+def _first(teacher: object) -> object:
+    """The block whose keys judges take over, as a recipe writes it."""
+    if isinstance(teacher, list | tuple) and teacher:
+        teacher = teacher[0]
+    return flat(teacher) if isinstance(teacher, TeacherSettings) else teacher
 
 
 def _with_teachers_keys(settled: Settled, judge: object, teacher: Mapping[str, Any], path: Path) -> object:
@@ -74,7 +78,8 @@ def _with_teachers_keys(settled: Settled, judge: object, teacher: Mapping[str, A
     if not isinstance(judge, Mapping):
         return judge
     keys = inherited(teacher, judge)
-    settled.origins.update({(*path, key): ("teacher", key) for key in keys})
+    place: Path = ("teacher", 0) if isinstance(settled.data.get("teacher"), list | tuple) else ("teacher",)
+    settled.origins.update({(*path, key): (*place, key) for key in keys})
     return {**{key: teacher[key] for key in keys}, **judge}
 
 

@@ -30,26 +30,33 @@ def parse_block(value: object) -> TeacherSettings:
     return settings.model_copy(update={"options": options.model_dump(mode="json")})
 
 
+def parse_teachers(value: object) -> tuple[TeacherSettings, ...]:
+    """A pydantic validator: one block, or a list of blocks that share the requests by weight."""
+    return _blocks(value, "teacher", "give one of them more weight instead")
+
+
 def parse_judges(value: object) -> tuple[TeacherSettings, ...]:
     """A pydantic validator: one block, or a list of blocks, each a judge of its own."""
+    return _blocks(value, "judge", "for more of its verdicts raise the stage's votes")
+
+
+def _blocks(value: object, role: str, instead: str) -> tuple[TeacherSettings, ...]:
     if not isinstance(value, list | tuple):
         return (parse_block(value),)
-    judges: list[TeacherSettings] = []
+    blocks: list[TeacherSettings] = []
     flaws: list[Flaw] = []
     for i, block in enumerate(value):
         try:
-            judge = parse_block(block)
+            parsed = parse_block(block)
         except ValidationError as e:
             flaws.extend(flaw.under((i,)) for flaw in flaws_of(e, TeacherSettings))
             continue
-        if judge in judges:
-            flaws.append(
-                Flaw((i,), "is the same judge as one before; for more of its verdicts raise the stage's votes")
-            )
-        judges.append(judge)
+        if parsed in blocks:
+            flaws.append(Flaw((i,), f"is the same {role} as one before; {instead}"))
+        blocks.append(parsed)
     if flaws or not value:
-        reject(flaws or [Flaw((), "must have at least one judge")])
-    return tuple(judges)
+        reject(flaws or [Flaw((), f"must have at least one {role}")])
+    return tuple(blocks)
 
 
 def flat(settings: TeacherSettings) -> dict[str, Any]:
@@ -66,11 +73,11 @@ def inherited(teacher: Mapping[str, Any], judge: Mapping[str, Any]) -> list[str]
     def differs(key: str, default: object = None) -> bool:
         return key in judge and judge[key] != teacher.get(key, default)
 
-    keys = [key for key in teacher if key not in judge]
+    keys = [key for key in teacher if key not in judge and key != "weight"]
     if differs("provider", TeacherSettings().provider):
         return [key for key in keys if key in SHARED and key not in ("price", "batch")]
     if differs("base_url"):
-        return [key for key in keys if key not in ("price", "batch", "api_key_env")]
+        return [key for key in keys if key not in ("price", "batch", "api_key_env", "answers_of")]
     return [key for key in keys if key != "price"] if differs("model") else keys
 
 

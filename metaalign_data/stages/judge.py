@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from itertools import product
 from random import Random
 from typing import NamedTuple, Self
@@ -15,6 +16,7 @@ from metaalign_data.rubrics import Rubric
 from metaalign_data.stage import Context, Reject
 from metaalign_data.stages.asking import all_ended, transcript, unless_useless
 from metaalign_data.stages.matchups import Matchup, matchups
+from metaalign_data.teacher.base import Teacher
 
 MIRRORED: dict[Winner, Winner] = {"a": "b", "b": "a", "tie": "tie"}
 
@@ -46,6 +48,9 @@ class Judge:
         model_config = ConfigDict(frozen=True, extra="forbid")
         votes: int = Field(default=4, ge=1, description="verdicts of each judge on each comparison, linear cost")
         swap_positions: bool = Field(default=True, description="show half of them the responses in the other order")
+        independent: bool = Field(
+            default=True, description="leave out judges whose model wrote one of the two, where others are left"
+        )
         min_agreement: float = Field(
             default=0.75, gt=0.5, le=1.0, description="share of votes that decides; else a tie"
         )
@@ -77,7 +82,8 @@ class Judge:
 
     async def compare(self, row: ResponseSet, pair: Matchup, rng: Random, ctx: Context) -> Comparison | Reject:
         """All votes on one pair, and what they decide; a Reject where too few of them are of use."""
-        ballots = self._ballots(len(ctx.judges), b_first=rng.random() < 0.5)
+        writers = {row.responses[pair.a].model, row.responses[pair.b].model} if self.config.independent else set()
+        ballots = self._ballots(others(ctx.judges, writers), b_first=rng.random() < 0.5)
         outcomes = await all_ended(unless_useless(self._vote(row, pair, ballot, ctx)) for ballot in ballots)
         votes = [outcome for outcome in outcomes if isinstance(outcome, Vote)]
         useless = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
@@ -90,11 +96,11 @@ class Judge:
         winner = decided(votes, self.config.min_agreement)
         return Comparison(side=pair.side, a=pair.a, b=pair.b, votes=tuple(votes), winner=winner)
 
-    def _ballots(self, judges: int, *, b_first: bool) -> list[Ballot]:
+    def _ballots(self, judges: Sequence[int], *, b_first: bool) -> list[Ballot]:
         swapping = self.config.swap_positions
         return [
             Ballot(judge, swapped=b_first ^ (swapping and bool(k % 2)), sample=k // 2 if swapping else k)
-            for judge, k in product(range(judges), range(self.config.votes))
+            for judge, k in product(judges, range(self.config.votes))
         ]
 
     def _enough(self, votes: Sequence[Vote], asked: int) -> bool:
@@ -135,6 +141,12 @@ class Judge:
 
     def _rubric(self, ctx: Context) -> Rubric | None:
         return ctx.rubric(self.config.rubric) if self.config.rubric else None
+
+
+def others(judges: Sequence[Teacher], writers: AbstractSet[str]) -> list[int]:
+    """Places of the judges that are none of these models, as far as they tell; of all where none is left."""
+    found = [place for place, judge in enumerate(judges) if writers.isdisjoint(getattr(judge, "models", ()))]
+    return found or list(range(len(judges)))
 
 
 def believed(winner: Winner, score_a: float, score_b: float) -> Winner:

@@ -21,6 +21,10 @@ class Recorded:
         self.inner, self.ledger, self.identity, self.price, self.meter = inner, ledger, identity, price, meter
         self._asking: dict[str, asyncio.Future[None]] = {}
 
+    def has_answered(self, request: ChatRequest) -> bool:
+        """Whether the ledger holds the answer of this model."""
+        return self.ledger.get(ledger_key(self.identity, request)) is not None
+
     async def complete(self, request: ChatRequest) -> Completion:
         """Raises what `inner` raises, and TeacherUnusable when the ledger fails."""
         key = ledger_key(self.identity, request)

@@ -8,7 +8,7 @@ from random import Random
 from typing import TypeVar
 
 from metaalign_data.chat import ChatRequest, Completion
-from metaalign_data.errors import TeacherError, TeacherUnusable
+from metaalign_data.errors import TeacherDown, TeacherError, TeacherUnusable
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.meter import Meter
 
@@ -40,6 +40,8 @@ class _Course:
 
     def again(self, error: TeacherError) -> bool:
         """Whether to try once more after `error`; `wait_s` says in how many seconds."""
+        if isinstance(error, TeacherDown):
+            return False
         if error.reason == "rate_limited":
             self.limited += 1
             self.limited_since_s = self.limited_since_s or time.monotonic()
@@ -78,21 +80,37 @@ async def persist(
 
 
 class Retrying:
-    """Asks `inner` until it answers or another try makes no sense. `sleep` waits for a number of seconds."""
+    """Asks `inner` until it answers or another try makes no sense, at most for `deadline_s` in all.
 
-    def __init__(self, inner: Teacher, max_attempts: int, meter: Meter, *, sleep: Sleep = asyncio.sleep) -> None:
+    `sleep` waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        inner: Teacher,
+        max_attempts: int,
+        meter: Meter,
+        *,
+        deadline_s: float | None = None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self.inner, self.max_attempts, self.meter, self._sleep = inner, max_attempts, meter, sleep
+        self.deadline_s = deadline_s
         self._rng = Random(0)
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """The answer, with the number of attempts. Raises what `persist` raises."""
+        """The answer, with the number of attempts. Raises what `persist` raises, "timeout" at the deadline."""
         self.meter.asked += 1
 
         async def wait(seconds: float) -> None:
             self.meter.retries += 1
             await self._sleep(seconds)
 
-        completion, attempts = await persist(
-            lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
-        )
+        try:
+            async with asyncio.timeout(self.deadline_s):
+                completion, attempts = await persist(
+                    lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
+                )
+        except TimeoutError as e:
+            raise TeacherError("timeout", f"no answer within {self.deadline_s:g} s (deadline_s), all told") from e
         return completion if attempts == 1 else completion.model_copy(update={"attempts": attempts})

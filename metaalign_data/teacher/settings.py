@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from metaalign_data.chat import FROZEN
-from metaalign_data.teacher.price import FREE, Price, Usd, published_price
+from metaalign_data.teacher.price import FREE, Price, Usd, published, published_price
 
 
 class BatchSettings(BaseModel):
@@ -31,8 +31,12 @@ class TeacherSettings(BaseModel):
 
     model_config = FROZEN
     provider: str = "openai"
+    weight: float = Field(default=1.0, gt=0, description="share of the requests, where several teachers are named")
     max_concurrency: int = Field(default=32, ge=1, description="requests in flight at most")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="null: as many as the server takes")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="in and out; null: as the server takes")
     timeout_s: float = Field(default=120.0, gt=0, description="deadline of one attempt")
+    deadline_s: float = Field(default=3600.0, gt=0, description="deadline of a request, all tries and waits included")
     max_attempts: int = Field(default=8, ge=1, description="tries of one request; a 429 is not counted")
     json_attempts: int = Field(default=3, ge=1, description="askings of one question until its answer is valid JSON")
     price: Price | None = Field(default=None, description="USD per million tokens; null: published, else unknown")
@@ -58,6 +62,16 @@ class TeacherSettings(BaseModel):
         """The price of a request in the way that these settings ask. None where nobody knows."""
         price = self.list_price
         return price.in_batches() if price and self.batch else price
+
+    @property
+    def price_notes(self) -> list[str]:
+        """Where a price is from that the recipe does not give, and what is off in batches."""
+        model, price = self.options.get("model", self.provider), self.list_price
+        if price is None or self.is_simulated:
+            return []
+        told = f"price of {model}: as published on {published().as_of}; give price where it has changed"
+        batches = f"{model} is asked in batches, {price.batch_discount or 0:.0%} off"
+        return [*([] if self.price else [told]), *([batches] if self.batch else [])]
 
     @property
     def rows_in_work(self) -> int:

@@ -27,10 +27,13 @@ class Structured:
 
     A question is asked `json_attempts` times in all; each time anew with the bad answer and what is wrong with it
     (prompts/repair_json.md). All those answers are in the ledger, so a replay fails or succeeds in the same way.
+    `models` are the names of those who may answer.
     """
 
-    def __init__(self, inner: Teacher, library: Library, json_attempts: int) -> None:
-        self.inner, self.library, self.json_attempts = inner, library, json_attempts
+    def __init__(
+        self, inner: Teacher, library: Library, json_attempts: int, models: frozenset[str] = frozenset()
+    ) -> None:
+        self.inner, self.library, self.json_attempts, self.models = inner, library, json_attempts, models
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Raises TeacherError "refused", "length", "empty" or "malformed", and what `inner` raises."""

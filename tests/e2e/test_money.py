@@ -1,6 +1,7 @@
 """What a run costs and who gets to see the key, with the command line as a process and a server that keeps count."""
 
 import json
+import signal
 import sqlite3
 import subprocess
 import time
@@ -83,9 +84,9 @@ def test_no_request_passes_the_budget_and_a_raised_one_goes_on(tmp_path: Path) -
 def test_a_run_that_is_killed_while_batches_are_pending_pays_for_no_line_twice(tmp_path: Path) -> None:
     with batch_openai(Troubles(delay_s=0.4, line_failures=[2, 0, 1], endings=["completed", "expired"])) as server:
         recipe = recipe_for(server, tmp_path, teacher={"batch": {"quiet_s": 0.2, "poll_s": 0.1}})
-        for n in (1, 2, 3):
+        for n, (signum, code) in enumerate([(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGKILL, -9)], 1):
             process = start("run", recipe, "--out", "run", cwd=tmp_path, env=ENV)
-            killed_while_pending(process, server, batches=n)
+            assert ended_while_pending(process, server, signum, batches=n) == code
         shown = metaalign_data("batches", "run", cwd=tmp_path, env=ENV).check().out
         assert "requests, sent" in shown
         ended = metaalign_data("run", recipe, "--out", "run", cwd=tmp_path, env=ENV)
@@ -97,12 +98,14 @@ def test_a_run_that_is_killed_while_batches_are_pending_pays_for_no_line_twice(t
         assert "no batch is pending" in metaalign_data("batches", "run", cwd=tmp_path, env=ENV).check().out
 
 
-def killed_while_pending(process: "subprocess.Popen[str]", server: BatchOpenAI, batches: int) -> None:
+def ended_while_pending(process: "subprocess.Popen[str]", server: BatchOpenAI, signum: int, batches: int) -> int:
+    """Its exit code. Nobody waits for the batch."""
     while len(server.batches) < batches:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    process.send_signal(signum)
+    process.communicate(timeout=30)
+    return process.returncode
 
 
 def test_a_key_that_a_server_echoes_is_in_nothing_that_a_run_writes(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ class Troubles:
     delay_s: float = 0.0  # from creation to the end
     line_failures: list[int] = field(default_factory=list)  # requests of a batch that fail with a 500
     endings: list[str] = field(default_factory=list)  # "expired" or "cancelled" (half is done), "failed"
+    silent: bool = False  # lines that were not executed stand in no file
     lose_answers: int = 0  # so many creations succeed, and the connection is cut before their answer
     max_lines: int = 10**9  # a batch of more fails: too many tokens are queued
     bad_line: dict[str, Any] | None = None  # this body with status 400 comes for every request with response_format
@@ -126,6 +127,8 @@ class BatchOpenAI(MockOpenAI):
         failures = self.troubles.line_failures.pop(0) if self.troubles.line_failures else 0
         answers, errors = [], []
         for i, line in enumerate(lines):
+            if i >= done and self.troubles.silent:
+                continue
             told: dict[str, Any] = {"id": f"r{i}", "custom_id": line["custom_id"], "response": None, "error": None}
             if i >= done:
                 told["error"] = {"code": f"batch_{batch.ending}", "message": "It was not executed."}

@@ -32,7 +32,9 @@ class OpenAITeacher:
         top_p: float | None = Field(default=None, gt=0.0, le=1.0)
         extra_body: dict[str, Any] = Field(default_factory=dict, description="sent along with each request as it is")
 
-        @field_validator("base_url")
+        answers_of: str | None = Field(default=None, description="the server's earlier base_url; its answers count on")
+
+        @field_validator("base_url", "answers_of")
         @classmethod
         def _is_a_url_without_secrets(cls, url: str | None) -> str | None:
             return None if url is None else server_address(url)
@@ -51,7 +53,7 @@ class OpenAITeacher:
     @cached_property
     def identity(self) -> str:
         shaping = {
-            "base_url": self.connection.base_url,
+            "base_url": self.config.answers_of or self.connection.base_url,
             **self.config.model_dump(include={"model", "top_p", "extra_body"}),
         }
         return "openai " + json.dumps(shaping, sort_keys=True)
@@ -59,6 +61,11 @@ class OpenAITeacher:
     @cached_property
     def batches(self) -> OpenAIBatches:
         return OpenAIBatches(self.connection, self._dialect, self.notices)
+
+    @property
+    def endpoint(self) -> str:
+        """Server, account and model: what a server's limits are about."""
+        return f"{self.connection.base_url} {self.config.api_key_env} {self.model}"
 
     async def complete(self, request: ChatRequest) -> Completion:
         """One attempt. Asks again at once where the server refuses a way of asking for which there is another."""

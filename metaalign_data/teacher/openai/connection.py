@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from metaalign_data.errors import TeacherError, TeacherUnusable, UserError
 from metaalign_data.teacher.openai.check import check_server, is_loopback
 from metaalign_data.teacher.openai.failures import failure, redact
+from metaalign_data.teacher.openai.quotas import read_quotas
 from metaalign_data.teacher.openai.trust import objection
 from metaalign_data.teacher.openai.wire import Answer, Wire
+from metaalign_data.teacher.pace import Quota
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -48,6 +50,8 @@ class Connection:
     def __init__(self, base_url: str | None, api_key_env: str) -> None:
         self.base_url = base_url or _address_from_environment() or DEFAULT_BASE_URL
         self.api_key_env = api_key_env
+        self.heard: Callable[[tuple[Quota, ...]], None] | None = None
+        """Told what is left of the server's limits, when an answer says so."""
 
     @property
     def key(self) -> str:
@@ -82,6 +86,8 @@ class Connection:
         except (ClientError, OSError) as e:
             cause = redact(str(e), self.key) or type(e).__name__
             raise TeacherError("connection", f"{self.base_url}: {cause}") from None
+        if self.heard and (quotas := read_quotas(answer.headers)):
+            self.heard(quotas)
         if answer.status >= 400:
             raise failure(answer.status, answer.body, answer.headers, self.key) from None
         if answer.status >= 300:

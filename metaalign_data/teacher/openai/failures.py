@@ -29,6 +29,7 @@ _UNUSABLE = {
     402: "the server wants to be paid",
     403: "the key is not allowed to do this",
 }
+_OVERLOADED = (503, 529)
 
 
 def failure(status: int, body: bytes, headers: Mapping[str, str], key: str) -> TeacherError:
@@ -43,7 +44,8 @@ def failure(status: int, body: bytes, headers: Mapping[str, str], key: str) -> T
         return TeacherUnusable(f"there is no such model or address: {said}")
     if status == 429 and _QUOTA.search(message):
         return TeacherUnusable(f"the quota is used up: {said}")
-    return TeacherError(_reason(status), said, retry_after_s=retry_after_s(headers))
+    overloaded = status in _OVERLOADED
+    return TeacherError(_reason(status), said, retry_after_s=retry_after_s(headers), overloaded=overloaded)
 
 
 def _reason(status: int) -> TeacherReason:
@@ -71,7 +73,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 def error_message(body: bytes, key: str) -> str:
     """One short line on what went wrong, without secrets."""
-    text = body.decode("utf-8", "replace").replace(key or REDACTED, REDACTED)[:20_000]  # no half of a key at the cut
+    text = body[:20_000].decode("utf-8", "replace")
     try:
         found = _words(json.loads(text))
     except (ValueError, RecursionError):

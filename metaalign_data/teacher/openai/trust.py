@@ -1,8 +1,9 @@
 """Which key may be sent where. A recipe names both, and recipes come from strangers, too.
 
-A key goes without asking to the host that it is known to belong to, to wherever OPENAI_BASE_URL leads (that is the
-user's own environment), and to this machine. For any other pair the user says so once: `metaalign-data trust KEY HOST`,
-or "KEY@HOST" in METAALIGN_TRUSTED_HOSTS (several with commas), for machines without a home.
+A key goes without asking to the host that it is known to belong to, to this machine, and, where NAME_API_KEY has a
+NAME_BASE_URL beside it in the environment, to where that leads: the user has set both. For any other pair the user says
+so once: `metaalign-data trust KEY HOST`, or "KEY@HOST" in METAALIGN_TRUSTED_HOSTS (several with commas), for machines
+without a home.
 """
 
 import os
@@ -37,7 +38,8 @@ def objection(key_env: str, base_url: str) -> str:
     host = urlsplit(base_url).hostname or ""
     if is_loopback(base_url) or HOME_OF_KEY.get(key_env) == host:
         return ""
-    if key_env == "OPENAI_API_KEY" and _host(os.environ.get("OPENAI_BASE_URL", "")) == host:
+    name, is_named, _ = key_env.partition("_API_KEY")
+    if is_named and _host(os.environ.get(f"{name}_BASE_URL", "")) == host:
         return ""
     if (key_env, host) in (*_from_environment(), *remembered()):
         return ""

@@ -18,26 +18,58 @@ def recipe(**blocks: object) -> Recipe:
     return Recipe.from_dict(data)
 
 
-def figures(of: Recipe, **options: int) -> dict[str, Figure]:
-    return {figure.name: figure for figure in estimate(of, **options).figures}
+def figures(of: Recipe, sample: int = 5) -> dict[str, Figure]:
+    return {figure.name: figure for figure in estimate(of, sample=sample).figures}
 
 
-def test_what_the_run_asks_lies_within_the_estimate(tmp_path: Path) -> None:
-    priced = recipe(teacher={"provider": "simulated", "price": PRICE})
-    told = figures(priced, sample=15)
-    cost = run(priced, out=tmp_path / "run").manifest["cost"]
-    asked = {"calls": cost["calls"], "prompt tokens": cost["prompt_tokens"], "USD": Decimal(cost["usd"])}
-    for name, actual in asked.items():
-        figure = told[name]
-        assert figure.low * Decimal("0.9") <= actual <= figure.high * Decimal("1.1"), name
-        assert figure.low <= figure.expected <= figure.high
+def priced(of: Recipe) -> Recipe:
+    """The recipe with simulated models that cost something."""
+    price = recipe(teacher={"provider": "simulated", "price": PRICE}).teacher.price
+    simulated = of.simulated()
+    judges = tuple(judge.model_copy(update={"price": price}) for judge in simulated.judges)
+    teachers = tuple(teacher.model_copy(update={"price": price}) for teacher in simulated.teachers)
+    return simulated.model_copy(update={"teachers": teachers, "judges": judges})
+
+
+@pytest.mark.parametrize(
+    ("name", "queries"),
+    [("quickstart", 30), ("metaalign", 12), ("consensus", 25), ("diverse_opinion", 25), ("own-preferences", 25)],
+)
+def test_what_the_run_takes_lies_between_low_and_high(tmp_path: Path, name: str, queries: int) -> None:
+    whole = priced(Recipe.load(name).limited(queries))
+    told = figures(whole, sample=queries // 2)
+    cost = run(whole, out=tmp_path / "run").manifest["cost"]
+    took = {name.replace("_", " "): cost[name] for name in ("calls", "prompt_tokens", "completion_tokens")}
+    for figure, actual in (took | {"USD": Decimal(cost["usd"])}).items():
+        found = told[figure]
+        assert found.low <= actual <= found.high, figure
+        assert found.low <= found.expected <= found.high <= found.at_most
+        assert found.high < found.low * Decimal("1.5"), "a range that says something"
+
+
+def test_a_sample_that_real_models_answer_costs_what_it_says_and_the_run_uses_it(tmp_path: Path) -> None:
+    whole = priced(recipe(queries={"source": "bundled", "limit": 8}))
+    ledger = tmp_path / "run" / "ledger.sqlite"
+    ledger.parent.mkdir()
+    found = estimate(whole, sample=8, ledger=ledger)
+    assert found.real
+    result = run(whole, out=tmp_path / "run")
+    assert result.manifest["this_time"]["asked"] == 0
+    usd = {figure.name: figure for figure in found.figures}["USD"]
+    assert usd.low <= Decimal(result.manifest["cost"]["usd"]) <= usd.high
+
+
+def test_batches_cost_what_is_off(tmp_path: Path) -> None:
+    price = {"input": 2, "output": 4, "batch_discount": 0.25}
+    teacher = {"model": "m", "base_url": "http://127.0.0.1:9", "price": price}
+    single, batched = (figures(recipe(teacher=teacher | {"batch": batch}), sample=5)["USD"] for batch in (False, True))
+    assert float(batched.expected) == pytest.approx(float(single.expected) * 0.75)
 
 
 def test_the_whole_set_tried_gives_the_calls_of_the_run(tmp_path: Path) -> None:
     small = recipe(queries={"source": "bundled", "limit": 5})
     result = run(small, out=tmp_path / "run")
-    stages = result.manifest["this_time"]
-    assert figures(small, sample=5)["calls"].expected == stages["asked"] + stages["replayed"]
+    assert figures(small, sample=5)["calls"].expected == result.manifest["cost"]["calls"]
 
 
 def test_more_queries_cost_in_proportion() -> None:

@@ -95,6 +95,17 @@ async def test_a_full_batch_goes_at_once_and_a_large_line_alone(tmp_path: Path) 
         assert sorted(server.files[b.input_file].count(b"\n") for b in server.batches.values()) == [1, 2]
 
 
+async def test_one_who_waits_no_longer_takes_nothing_from_another(tmp_path: Path) -> None:
+    with batch_openai() as server:
+        async with session_of(server, tmp_path) as session:
+            (client,) = session.clients
+            one, other = (asyncio.create_task(client.complete(QUESTIONS[0])) for _ in range(2))
+            await asyncio.sleep(0.01)
+            one.cancel()
+            assert (await other).text
+        assert len(server.line_calls) == 1
+
+
 async def test_the_second_run_asks_nothing(tmp_path: Path) -> None:
     with batch_openai() as server:
         async with session_of(server, tmp_path) as session:
@@ -115,9 +126,10 @@ async def test_lines_that_fail_are_asked_again_and_no_other(tmp_path: Path) -> N
     assert 17 <= asked <= 12 + 4 + 4  # those that failed come again, in one batch or in several
 
 
+@pytest.mark.parametrize("silent", [False, True])
 @pytest.mark.parametrize("ending", ["expired", "failed", "cancelled"])
-async def test_what_an_unfinished_batch_has_answered_is_kept(tmp_path: Path, ending: str) -> None:
-    with batch_openai(Troubles(endings=[ending])) as server:
+async def test_what_an_unfinished_batch_has_answered_is_kept(tmp_path: Path, ending: str, silent: bool) -> None:
+    with batch_openai(Troubles(endings=[ending], silent=silent)) as server:
         async with session_of(server, tmp_path) as session:
             answers = await all_of(session, QUESTIONS)
         unusable = [answer for answer in answers if isinstance(answer, TeacherUnusable)]
@@ -139,6 +151,39 @@ async def test_a_batch_left_pending_is_taken_over_and_never_sent_again(tmp_path:
             assert session.meter.asked == 0
         assert len(server.batches) == 1
         assert await entries(tmp_path) == 0
+
+
+async def test_waiting_for_a_batch_of_an_earlier_run_ends_with_the_run(tmp_path: Path) -> None:
+    with batch_openai(Troubles(delay_s=60.0)) as server:
+        await left_pending(server, tmp_path)
+        async with session_of(server, tmp_path) as session, asyncio.timeout(10):
+            asking = asyncio.create_task(all_of(session, QUESTIONS))
+            await asyncio.sleep(0.05)
+            session.stop(Stopped("interrupted"))
+            assert all(isinstance(answer, Stopped) for answer in await asking)
+        assert await entries(tmp_path) == 1
+
+
+async def test_a_batch_whose_answers_are_all_in_the_ledger_is_looked_for_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with batch_openai() as server:
+        server.own_keys_only = True
+        await left_pending(server, tmp_path)
+        ledger = Ledger.open(tmp_path / "ledger.sqlite")
+        (entry,) = Journal(ledger).entries()
+        await ledger.close()
+        async with session_of(server, tmp_path) as session:
+            await all_of(session, QUESTIONS)
+            kept = await session_journal(session).begin(entry.identity, entry.fingerprint, entry.keys, entry.most)
+        assert kept.keys == entry.keys  # as a kill before it was dropped leaves it
+        monkeypatch.setenv("TEST_KEY", "sk-test-another-key-0123456789")
+        async with session_of(server, tmp_path) as session:
+            assert session_journal(session).entries() == []
+
+
+def session_journal(session: Session) -> Journal:
+    return Journal(session.ledger)
 
 
 async def test_answers_of_a_batch_that_nobody_asks_for_any_more_are_in_the_ledger(tmp_path: Path) -> None:
@@ -248,6 +293,23 @@ async def test_a_batch_that_was_left_pending_counts_against_the_budget_before_it
             with pytest.raises(BudgetReached):
                 await new
         assert len(server.batches) == 1
+
+
+async def test_what_was_set_aside_for_a_pending_batch_is_free_when_it_has_landed(tmp_path: Path) -> None:
+    with batch_openai(Troubles(delay_s=0.3)) as server:
+        await left_pending(server, tmp_path, QUESTIONS[:6])
+        async with session_of(server, tmp_path, budget={"calls": 6 + len(server.calls) + 1}) as session:
+            await all_of(session, QUESTIONS[:6])
+            async with asyncio.timeout(10):
+                assert (await session.teacher.complete(ask("something else"))).text
+
+
+async def test_a_probe_that_the_budget_has_no_room_for_is_left_out(tmp_path: Path) -> None:
+    with batch_openai() as server:
+        async with session_of(server, tmp_path, budget={"calls": 3}) as session:
+            await all_of(session, QUESTIONS[:3])
+        assert server.calls == []
+        assert len(server.line_calls) == 3
 
 
 def test_the_journal_holds_a_fingerprint_and_no_key(tmp_path: Path) -> None:

@@ -189,6 +189,12 @@ def test_all_that_shapes_an_answer_is_in_the_identity(change: dict[str, Any]) ->
     assert identity(**change) != identity()
 
 
+def test_a_server_that_moved_keeps_its_answers_when_the_recipe_says_so() -> None:
+    old, new = "http://old:8000/v1", "http://new:8001/v1"
+    assert identity(base_url=new, answers_of=f"{old}/") == identity(base_url=old)
+    assert identity(base_url=new) != identity(base_url=old)
+
+
 def test_the_name_of_the_key_is_not_in_the_identity() -> None:
     assert identity(api_key_env="TEST_KEY") == identity()
     assert "TEST_KEY" not in identity(api_key_env="TEST_KEY")

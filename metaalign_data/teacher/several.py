@@ -1,0 +1,75 @@
+"""Several models behind one name: who is asked is drawn by the request, and another one where that one is down."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from metaalign_data.chat import ChatRequest, Completion
+from metaalign_data.errors import TeacherDown, TeacherError
+from metaalign_data.records import digest
+from metaalign_data.teacher.base import Teacher
+from metaalign_data.teacher.breaker import DOWN, Breaker
+
+ROUNDS = 20
+"""How often all of them are found down before a request is given up."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model: all layers around it, its share of the requests, and whether it has answered a request before."""
+
+    identity: str
+    weight: float
+    teacher: Teacher
+    breaker: Breaker
+    has_answered: Callable[[ChatRequest], bool]
+
+
+class Several:
+    """The draw is a hash of the request, so a run that is repeated or resumed asks the same models.
+
+    An answer that is in the ledger is given whoever wrote it and whoever is up. The row says which model it was.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = tuple(members)
+
+    @property
+    def models(self) -> frozenset[str]:
+        return frozenset(model for member in self.members for model in getattr(member.teacher, "models", ()))
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Raises the error of the first one where all fail, TeacherDown where all stay down."""
+        order = drawn(self.members, request)
+        for member in order:
+            if member.has_answered(request):
+                return await member.teacher.complete(request)
+        for _ in range(ROUNDS):
+            failures: list[TeacherError] = []
+            for member in order:
+                try:
+                    return await member.teacher.complete(request)
+                except TeacherError as e:
+                    if e.reason not in DOWN:
+                        raise
+                    failures.append(e)
+            if none_rests := [e for e in failures if not isinstance(e, TeacherDown)]:
+                if len(none_rests) == len(order):
+                    raise none_rests[0]
+                continue
+            await asyncio.sleep(min(member.breaker.rests_s for member in order))
+        raise TeacherDown("none of the teachers answers")
+
+
+def drawn(members: Sequence[Member], request: ChatRequest) -> list[Member]:
+    """All of them, the one to ask first, then those to ask in its stead: a weighted order without replacement.
+
+    u^(1/weight) with u uniform, largest first (Efraimidis and Spirakis 2006); u is a hash of model and request.
+    """
+    asked = request.model_dump_json(include={"messages", "temperature", "max_tokens", "sample"})
+
+    def lot(member: Member) -> float:
+        u = (int(digest("teacher", member.identity, asked), 16) + 1) / 2**64
+        return float(u ** (1 / member.weight))
+
+    return sorted(members, key=lot, reverse=True)
