@@ -4,7 +4,7 @@ import math
 
 HOLD_BACK = 0.97
 """Of a limit that was found: a little below it the server's bucket fills up again."""
-BLIND_CUT = 0.85
+BLIND_CUT = 0.7
 """Where two 429s are too near to each other to measure between them."""
 FIRST_PER_S = 10.0
 """After the first 429, at least."""

@@ -22,6 +22,7 @@ class Window:
         self._doubling = True
         self._cut_at = -1.0
         self._round_at = -1.0
+        self._round = self.size
         self._answers = self._tokens = 0
         self._waited_s = 0.0
         self._best: tuple[float, float] | None = None  # seconds a token, tokens a second
@@ -37,7 +38,7 @@ class Window:
         self._waited_s += took_s
         if full:
             self._grow(1.0 if self._doubling else 1.0 / self.size)
-        if self._answers >= max(START, self.size):
+        if self._answers >= max(START, self._round):
             self._close(now)
 
     def overloaded(self, sent_at: float, now: float) -> None:
@@ -49,6 +50,7 @@ class Window:
         """Compare a round with the best one. Where easing did not help, the server has become slower by itself."""
         pace, flow = self._waited_s / self._tokens, self._tokens / max(now - self._round_at, 1e-9)
         self._round_at, self._answers, self._tokens, self._waited_s = now, 0, 0, 0.0
+        self._round = self.size
         if self._best is None or pace < self._best[0] or flow > GAIN * self._best[1]:
             self._best, self._eased_from = (pace, flow), 0.0
         elif pace > QUEUEING * self._best[0]:

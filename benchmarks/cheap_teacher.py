@@ -1,0 +1,57 @@
+"""A client that answers every prompt of the default pipeline at once, from a hash: what is measured is the engine."""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from metaalign_data.answers import PairwiseVerdict
+from metaalign_data.chat import ChatRequest, Completion, Usage
+from metaalign_data.records import digest
+from metaalign_data.teacher.simulated.instance import instance_of
+
+_RESPONSES = re.compile(r"<response_[ab]>(.*?)</response_[ab]>", re.DOTALL)
+TEXT = "It depends on what you value: a short example shows why one way is clearer than another. " * 3
+
+
+class CheapTeacher:
+    """Implements teacher.base.Client. Of two responses the one with the higher hash wins, in either order."""
+
+    class Config(BaseModel):
+        pass
+
+    model = "cheap"
+    identity = "cheap"
+
+    def __init__(self, config: Config | None = None) -> None: ...
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        said = request.messages[-1].content
+        mark = digest(said, str(request.sample))
+        text = f"{TEXT}{mark}" if request.output is None else json.dumps(self._object(request.output, said, mark))
+        return Completion(text=text, model=self.model, usage=Usage(prompt_tokens=len(said) // 4, completion_tokens=70))
+
+    def _object(self, output: type[BaseModel], said: str, mark: str) -> Any:
+        if output is PairwiseVerdict:
+            first, second = (digest(part) for part in _RESPONSES.findall(said))
+            scores = {"score_a": 9, "score_b": 2} if first > second else {"score_a": 2, "score_b": 9}
+            return {"reason": "It is nearer.", **scores, "winner": "a" if first > second else "b"}
+        return instance_of(_schema(output), f"Whoever asks wants it that way, {mark}.")
+
+    def check(self) -> Sequence[str]:
+        return []
+
+    async def probe(self) -> dict[str, object]:
+        return {}
+
+    def remember(self, facts: dict[str, object]) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+@cache
+def _schema(output: type[BaseModel]) -> dict[str, Any]:
+    return output.model_json_schema()
