@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,6 +13,7 @@ from metaalign_trainer.errors import ConfigError
 from metaalign_trainer.flaws import flaw
 
 Positive = Annotated[int, Field(ge=1)]
+Stage = Literal["sft", "dpo"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -53,7 +54,9 @@ class NewModel(Block):
     layers: Positive = 4
     heads: Positive = 4
     kv_heads: Positive | None = Field(default=None, description="null is one for each head")
-    intermediate: Positive | None = Field(default=None, description="width of the feed-forward part; null is 8/3 hidden")
+    intermediate: Positive | None = Field(
+        default=None, description="width of the feed-forward part; null is 8/3 hidden"
+    )
     context: Positive = Field(default=2048, description="longest sequence in tokens")
 
     @model_validator(mode="after")
@@ -90,7 +93,9 @@ class StageSettings(Block):
     """How one stage optimises."""
 
     epochs: Positive = 1
-    max_steps: Positive | None = Field(default=None, description="end here, and let the schedule end here; null: epochs")
+    max_steps: Positive | None = Field(
+        default=None, description="end here, and let the schedule end here; null: epochs"
+    )
     rows_per_step: Positive = Field(default=32, description="rows of one optimiser step")
     tokens_at_once: Positive = Field(
         default=16384, description="tokens of one forward and backward pass: memory, not results; a step takes several"
@@ -118,12 +123,19 @@ class TwoStageSettings(Block):
 
     sft_share: Share = Field(default=0.5, description="share of the queries that SFT learns; DPO gets the others")
     rejected: Literal["sampled", "judged"] = Field(
-        default="sampled", description="sampled: the model's answer loses; judged: a judge compares it with the chosen one"
+        default="sampled",
+        description="sampled: the model's answer loses; judged: a judge compares it with the chosen one",
     )
     temperature: float = Field(default=1.0, gt=0)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_new_tokens: Positive = 512
     rows_at_once: Positive = Field(default=32, description="prompts that are answered together")
+
+
+class PushSettings(Block):
+    to: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="repository on the Hub, owner/name")
+    private: bool = Field(default=True, description="of a repository that is made for it")
+    allow_simulated: bool = Field(default=False, description="also what was trained on simulated data")
 
 
 class Config(Block):
@@ -136,7 +148,7 @@ class Config(Block):
     sft: SftSettings | None = None
     dpo: DpoSettings | None = None
     two_stage: TwoStageSettings | None = None
-    judge: dict[str, Any] | None = Field(default=None, description="a model as in a data recipe, for rejected: judged")
+    judge: str | None = Field(default=None, description="data recipe whose judges compare, for rejected: judged")
     lora: LoraSettings | None = None
     precision: Literal["auto", "float32", "bf16-mixed", "bf16"] = Field(
         default="auto", description="auto: bf16-mixed (weights in float32, products in bf16) on a GPU, float32 on a CPU"
@@ -147,7 +159,7 @@ class Config(Block):
     keep_checkpoints: Positive = Field(default=2, description="the last so many stay")
     evaluate_every: Positive = Field(default=50, description="steps between measurements on data.held_out")
     tensorboard: bool = False
-    push_to: str | None = Field(default=None, description="repository on the Hub (owner/name) for the trained model")
+    push: PushSettings | None = Field(default=None, description="where the trained model goes on the Hub")
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:
@@ -158,14 +170,14 @@ class Config(Block):
         if self.dpo and self.data.config == "sft":
             raise ValueError("'dpo' learns from pairs, which data.config 'sft' has not")
         if self.two_stage and self.two_stage.rejected == "judged" and self.judge is None:
-            raise ValueError("'rejected: judged' needs a block 'judge' that says who compares")
+            raise ValueError("'rejected: judged' needs 'judge', the data recipe whose judges compare")
         return self
 
     @property
-    def stages(self) -> list[Literal["sft", "dpo"]]:
+    def stages(self) -> dict[Stage, StageSettings]:
         """In the order in which they run."""
-        given: list[tuple[Literal["sft", "dpo"], StageSettings | None]] = [("sft", self.sft), ("dpo", self.dpo)]
-        return [name for name, settings in given if settings]
+        given: list[tuple[Stage, StageSettings | None]] = [("sft", self.sft), ("dpo", self.dpo)]
+        return {name: settings for name, settings in given if settings}
 
     @classmethod
     def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> Self:

@@ -2,7 +2,8 @@
 
 TrainerError          something that a person can mend: what is wrong, where, and what to do
 ├── ConfigError       every mistake of one configuration, one a line
-└── DataError         rows that cannot be learnt from
+├── DataError         rows that cannot be learnt from
+└── Diverged          a loss or gradient that is no number
 """
 
 
@@ -16,3 +17,7 @@ class ConfigError(TrainerError):
 
 class DataError(TrainerError):
     """Rows that cannot be learnt from."""
+
+
+class Diverged(TrainerError):
+    """Training ran into a loss or a gradient that is not finite."""

@@ -25,7 +25,8 @@ def plot_curves(rows: Sequence[Row], path: Path) -> bool:
             _curve(ax, own, f"held_out_{name}", "held out")
             ax.set(title=stage if name == "loss" else None, xlabel="step", ylabel=label)
             ax.grid(alpha=0.3)
-            ax.legend()
+            if ax.lines:
+                ax.legend()
     figure.savefig(path, dpi=120)
     return True
 

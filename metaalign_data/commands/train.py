@@ -1,0 +1,78 @@
+"""train: a model that follows the preferences of a dataset, or a static one to compare it with."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from metaalign_data.commands.run import ERR
+from metaalign_data.errors import MetaalignError, MissingExtra, UserError, did_you_mean
+from metaalign_data.recipe import Recipe
+from metaalign_data.resources import bundled
+from metaalign_data.verdicts import Contest, verdicts
+
+if TYPE_CHECKING:
+    from metaalign_trainer.second_stage import Judge, Verdict
+
+_VERDICTS: "Mapping[str | None, Verdict | None]" = {"a": "chosen", "b": "sampled", "tie": "tie", None: None}
+
+
+def train(args: argparse.Namespace) -> int:
+    if any(find_spec(package) is None for package in ("torch", "transformers", "peft")):
+        raise MissingExtra("training", "train")
+    from metaalign_trainer.config import Config
+    from metaalign_trainer.errors import Diverged, TrainerError
+    from metaalign_trainer.stages import train as run_stages
+    from metaalign_trainer.stopping import Interrupted
+    from metaalign_trainer.telling import told
+
+    try:
+        config = Config.load(_config_file(args.config), _overrides(args))
+        out = Path(args.out) if args.out else Path("runs") / config.name
+        judge = _judge(config.judge, out, simulate=args.simulate) if config.judge else None
+        summary = run_stages(config, out, judge=judge, quiet=False)
+    except Diverged as e:
+        raise MetaalignError(str(e)) from e
+    except TrainerError as e:
+        raise UserError(str(e)) from e
+    except Interrupted as e:
+        ERR.print(f"{e}; run the same command again to go on", markup=False, soft_wrap=True)
+        return 130
+    print(json.dumps(summary) if args.json else "\n".join(told(summary)))
+    return 0
+
+
+def _config_file(name: str) -> Path:
+    """A file, or a bundled configuration by its name."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    names = sorted(file.stem for file in bundled("recipes").glob("train-*.yaml"))
+    if name in names:
+        return bundled("recipes") / f"{name}.yaml"
+    what = f"there is no training configuration '{name}': no such file, and no bundled one of that name"
+    raise UserError(what + did_you_mean(name, names))
+
+
+def _overrides(args: argparse.Namespace) -> list[str]:
+    push = [f"push.to={args.push_to}"] if args.push_to else []
+    allow = ["push.allow_simulated=true"] if args.allow_simulated else []
+    return [*args.set, *push, *allow]
+
+
+def _judge(recipe: str, out: Path, *, simulate: bool) -> "Judge":
+    """The judges of a data recipe; what they say is kept in the output directory's ledger."""
+    loaded = Recipe.load(recipe)
+    return partial(_compare, loaded.simulated() if simulate else loaded, out / "ledger.sqlite")
+
+
+def _compare(
+    recipe: Recipe, ledger: Path, rows: Sequence[Mapping[str, Any]], answers: Sequence[str]
+) -> "list[Verdict | None]":
+    contests = [
+        Contest.of_row(row, row["chosen"][0]["content"], answer) for row, answer in zip(rows, answers, strict=True)
+    ]
+    return [_VERDICTS[winner] for winner in verdicts(recipe, contests, ledger)]
