@@ -65,8 +65,11 @@ def read_document(path: Path, overrides: Sequence[str] = ()) -> Document:
 
 def _parse(text: str, file: str) -> Document:
     try:
-        if alias := next((e for e in yaml.parse(text, yaml.SafeLoader) if isinstance(e, yaml.AliasEvent)), None):
-            raise ConfigError(f"{file}:{alias.start_mark.line + 1}: aliases (*name) are not allowed")
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
+                raise ConfigError(
+                    f"{file}:{event.start_mark.line + 1}: aliases (*name) and tags (!name) are not allowed"
+                )
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else 0
@@ -83,9 +86,6 @@ def _value(node: yaml.Node | None, path: KeyPath, document: Document) -> Any:
         return None
     if path:
         document.places.setdefault(path, f"{document.file}:{node.start_mark.line + 1}")
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        document.mistake(path, f"tags ({node.tag}) are not allowed")
-        return None
     match node:
         case yaml.MappingNode():
             return dict(_pairs(node, path, document))

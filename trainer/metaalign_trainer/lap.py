@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -65,6 +66,7 @@ class Lap:
         """The model as a scorer, with what the configuration puts around it; `model` itself is changed."""
         model.config.use_cache = False
         if self.config.lora:
+            torch.manual_seed(self.config.seed)  # adapters begin at random
             with_adapters(model, self.config.lora)
         if self.config.gradient_checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})

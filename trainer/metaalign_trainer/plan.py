@@ -23,10 +23,11 @@ def rows_of_step(step: int, rows: int, rows_per_step: int, seed: int) -> list[in
 def passes(lengths: Sequence[int], tokens_at_once: int, processes: int = 1) -> list[list[int]]:
     """Indexes of rows, divided into forward passes of at most `tokens_at_once` tokens (one row alone may have more).
 
-    As many passes for each process as for the others, about equal in tokens; with fewer rows than passes, the last ones
+    As many passes for each process as for the others, about equal in tokens; with fewer rows than processes, some
     are empty.
     """
-    rounds = max(1, math.ceil(sum(lengths) / (tokens_at_once * processes)))
+    one_each = math.ceil(len(lengths) / processes)
+    rounds = min(math.ceil(sum(lengths) / (tokens_at_once * processes)), one_each)
     while True:
         divided = _balanced(lengths, rounds * processes)
         if all(len(rows) <= 1 or sum(lengths[i] for i in rows) <= tokens_at_once for rows in divided):
