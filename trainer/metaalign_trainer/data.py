@@ -76,11 +76,11 @@ def encode(
 
     `prompts`: "none" leaves out the system message, which holds the meta-prompt (the static baseline).
     """
-    examples, rejected = [], []
-    for number, row in enumerate(rows, 1):
-        made = _encoded(row, str(row.get("id") or number), renderer, max_length, answers, prompts)
-        (examples if isinstance(made, Example) else rejected).append(made)  # type: ignore[arg-type]
-    return examples, rejected
+    made = [
+        _encoded(row, str(row.get("id") or number), renderer, max_length, answers, prompts)
+        for number, row in enumerate(rows, 1)
+    ]
+    return [each for each in made if isinstance(each, Example)], [each for each in made if isinstance(each, Rejected)]
 
 
 def _encoded(
