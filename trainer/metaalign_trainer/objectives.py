@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from metaalign_trainer.config import DpoSettings
 from metaalign_trainer.data import Example
 from metaalign_trainer.forward import answer_logps
+from metaalign_trainer.loss import dpo_length_normalised, dpo_sigmoid, ipo
 
 
 class Scorer(nn.Module):
@@ -64,19 +65,17 @@ class Dpo:
         logps = scorer(examples)
         known = [self.references[example.id] for example in examples]
         references = torch.tensor(known, dtype=torch.float64, device=logps.device)
-        losses, chosen, rejected = self._losses(logps, references, examples)
+        losses, rewards = self._losses(logps, references, examples)
+        chosen, rejected = rewards.unbind(1)
         margins = chosen - rejected
         figures = ((margins > 0).double(), (margins == 0).double(), margins, chosen, rejected)
         return losses.sum(), torch.stack([figure.double().sum() for figure in figures])
 
-    def _losses(self, logps: Tensor, references: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor, Tensor]:
-        from metaalign_trainer.loss import dpo_sigmoid
-
-        return dpo_sigmoid(
-            logps[:, 0],
-            logps[:, 1],
-            references[:, 0],
-            references[:, 1],
-            self.settings.beta,
-            self.settings.label_smoothing,
-        )
+    def _losses(self, logps: Tensor, references: Tensor, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
+        settings = self.settings
+        if settings.loss == "sigmoid":
+            return dpo_sigmoid(logps, references, settings.beta, settings.label_smoothing)
+        lengths = torch.tensor([[*map(len, example.answers)] for example in examples], device=logps.device)
+        if settings.loss == "ipo":
+            return ipo(logps, references, settings.beta, lengths)
+        return dpo_length_normalised(logps, references, settings.beta, lengths, settings.label_smoothing)

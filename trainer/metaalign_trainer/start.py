@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 
 from metaalign_trainer.config import Config, LoraSettings
 from metaalign_trainer.files import new_folder
-from metaalign_trainer.model import load_model, new_model
+from metaalign_trainer.model import new_model
 from metaalign_trainer.rows import read_rows, texts
 from metaalign_trainer.template import Renderer
 from metaalign_trainer.vocabulary import train_tokenizer
