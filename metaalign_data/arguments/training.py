@@ -11,6 +11,7 @@ def add(commands: Commands) -> None:
     )
     train.add_argument("--out", metavar="DIR", help="the output directory (default: runs/NAME of the configuration)")
     train.add_argument("--push-to", metavar="OWNER/NAME", help="upload the trained model to the Hugging Face Hub")
+    train.add_argument("--private", action="store_true", help="push for nobody else to see")
     train.add_argument(
         "--allow-simulated", action="store_true", help="push also a model that was trained on simulated data"
     )

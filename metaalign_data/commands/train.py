@@ -59,8 +59,8 @@ def _config_file(name: str) -> Path:
 
 def _overrides(args: argparse.Namespace) -> list[str]:
     push = [f"push.to={args.push_to}"] if args.push_to else []
-    allow = ["push.allow_simulated=true"] if args.allow_simulated else []
-    return [*args.set, *push, *allow]
+    flags = {"private": args.private, "allow_simulated": args.allow_simulated}
+    return [*args.set, *push, *(f"push.{name}=true" for name, given in flags.items() if given)]
 
 
 def _judge(recipe: str, out: Path, *, simulate: bool) -> "Judge":

@@ -106,7 +106,7 @@ def test_gradient_checkpointing_changes_memory_not_results(base: Path, data: Pat
 def test_two_stages_learn_from_queries_of_their_own_and_from_what_the_first_model_says(
     data: Path, tmp_path: Path
 ) -> None:
-    sft = {"rows_per_step": 4, "epochs": 25, "learning_rate": 1e-2}
+    sft = {"rows_per_step": 4, "epochs": 15, "learning_rate": 1e-2}
     summary = run(tmp_path, settings(data, sft=sft, dpo=DPO, two_stage={"max_new_tokens": 60, "rows_at_once": 5}))
     stages = summary["stages"]
     assert stages["sft"]["rows"] == 12
@@ -128,8 +128,8 @@ def test_a_judge_decides_which_of_chosen_and_sampled_answer_wins(data: Path, tmp
         asked.extend(row["user_info"] for row in rows)
         return (["sampled", "tie", None] + ["chosen"] * len(rows))[: len(rows)]
 
-    sft = {"rows_per_step": 4, "epochs": 25, "learning_rate": 1e-2}
-    two_stage = {"max_new_tokens": 60, "rejected": "judged", "temperature": 1.3}
+    sft = {"rows_per_step": 4, "epochs": 15, "learning_rate": 1e-2}
+    two_stage = {"max_new_tokens": 60, "rejected": "judged", "temperature": 1.2}
     config = settings(data, sft=sft, dpo=DPO, two_stage=two_stage, judge="quickstart")
     with pytest.raises(TrainerError, match="asks a judge"):
         run(tmp_path, config)
@@ -176,7 +176,7 @@ def test_an_output_directory_keeps_to_its_configuration_but_for_what_does_not_ma
     before = (tmp_path / "model/model.safetensors").stat().st_mtime_ns
     assert run(tmp_path, settings(data, checkpoint_every=3))["stages"]["sft"]["steps"] == 6
     assert (tmp_path / "model/model.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(TrainerError, match=r"sft\.learning_rate was 0\.01, is now 0\.02"):
+    with pytest.raises(TrainerError, match=r"sft\.learning_rate was 0\.01, is 0\.02"):
         run(tmp_path, settings(data, sft={"rows_per_step": 8, "epochs": 2, "learning_rate": 2e-2}))
 
 

@@ -134,7 +134,7 @@ class TwoStageSettings(Block):
 
 class PushSettings(Block):
     to: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="repository on the Hub, owner/name")
-    private: bool = Field(default=True, description="of a repository that is made for it")
+    private: bool = Field(default=False, description="a repository that is made for it is for nobody else to see")
     allow_simulated: bool = Field(default=False, description="also what was trained on simulated data")
 
 

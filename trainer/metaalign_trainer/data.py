@@ -43,16 +43,10 @@ def load_rows(source: str, config: str, split: str) -> "Dataset":
 
     Raises DataError, with what there is, where the source, the split or a column is missing.
     """
-    from datasets import load_dataset
-
-    folder = Path(source)
-    if (folder / "dataset").is_dir():
-        folder = folder / "dataset"
-    place = str(folder) if folder.exists() else source
-    if not folder.exists() and (source.startswith((".", "/", "~")) or source.count("/") != 1):
-        raise DataError(f"{source}: there is no such folder, and it is no name on the Hub (owner/name)")
     try:
-        rows = load_dataset(place, config, split=split)
+        rows = _loaded(source, config, split)
+    except DataError:
+        raise
     except Exception as e:  # datasets raises errors of every library below it
         said = next(iter(str(e).splitlines()), type(e).__name__)
         raise DataError(f"{source}: '{config}', split '{split}', cannot be loaded: {said}") from e
@@ -62,6 +56,26 @@ def load_rows(source: str, config: str, split: str) -> "Dataset":
             f"{source}: '{config}' has no column {', '.join(map(repr, missing))}; it has {', '.join(rows.column_names)}"
         )
     return rows
+
+
+def _loaded(source: str, config: str, split: str) -> "Dataset":
+    from datasets import Dataset, load_dataset
+
+    folder = Path(source)
+    if not folder.exists():
+        if source.startswith((".", "/", "~")) or source.count("/") != 1:
+            raise DataError(f"{source}: there is no such folder, and it is no name on the Hub (owner/name)")
+        return load_dataset(source, config, split=split)
+    folder = folder / "dataset" if (folder / "dataset").is_dir() else folder
+    if files := sorted((folder / config).glob(f"{split}-*.parquet")):
+        import pyarrow.parquet as pq
+
+        # load_dataset, offline, takes what it has in its cache of any folder of the same name
+        return Dataset(pq.read_table([str(file) for file in files]))
+    if (folder / config).is_dir():
+        splits = sorted({file.name.split("-")[0] for file in (folder / config).glob("*-*.parquet")})
+        raise DataError(f"{source}: '{config}' has no split '{split}'; it has {', '.join(splits)}")
+    return load_dataset(str(folder), config, split=split)
 
 
 def encode(

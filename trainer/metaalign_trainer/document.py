@@ -67,9 +67,7 @@ def _parse(text: str, file: str) -> Document:
     try:
         for event in yaml.parse(text, yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "tag", None) is not None:
-                raise ConfigError(
-                    f"{file}:{event.start_mark.line + 1}: aliases (*name) and tags (!name) are not allowed"
-                )
+                raise ConfigError(f"{file}:{_line(event)}: aliases (*name) and tags (!name) are not allowed")
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as e:
         line = e.problem_mark.line + 1 if e.problem_mark else 0
@@ -79,6 +77,11 @@ def _parse(text: str, file: str) -> Document:
     document = Document(file, {})
     document.data = _value(node, (), document)
     return document
+
+
+def _line(event: yaml.Event) -> int:
+    """Counted from 1."""
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 def _value(node: yaml.Node | None, path: KeyPath, document: Document) -> Any:

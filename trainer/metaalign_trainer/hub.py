@@ -19,7 +19,7 @@ def push(model: Path, repository: str, *, private: bool) -> str:
         commit = api.upload_folder(repo_id=repository, folder_path=model, commit_message="Upload the trained model")
     except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as e:
         raise TrainerError(
-            f"{repository}: the Hub did not take the model: {str(e).splitlines()[0]}; look at the name and at the token "
+            f"{repository}: the Hub did not take the model: {str(e).splitlines()[0]}; look at the name and the token "
             f"(HF_TOKEN); the model is in {model}"
         ) from e
     return str(commit.repo_url)

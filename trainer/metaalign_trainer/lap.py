@@ -39,7 +39,8 @@ class Lap:
         learnt = self._lesson(judge)
         if self.world.is_main:
             note(learnt, self.stage, self.output)
-        model = load_model(self.start, self.dtype).to(self.world.device)
+        model: Any = load_model(self.start, self.dtype)
+        model.to(self.world.device)
         parameters = model.num_parameters()
         objective = self._objective(model, learnt)
         scorer = self._prepared(model)

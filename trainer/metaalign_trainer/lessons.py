@@ -67,6 +67,8 @@ def lesson(
         reasons = ", ".join(f"{reason} {n}" for reason, n in Counter(each.reason for each in rejected).most_common())
         first = f"; the first: row {rejected[0].id}: {rejected[0].detail!r}" if rejected else ""
         raise DataError(f"{data.source}: no row is left to learn from in {stage}: {reasons}{first}")
+    if len({example.id for example in examples}) < len(examples):
+        raise DataError(f"{data.source}: row ids repeat, so that no row can be told from another")
     held_out = encoded(read_rows(config, data.held_out))[0] if data.held_out else []
     return Lesson(examples, held_out, rejected, is_simulated(rows))
 

@@ -1,4 +1,4 @@
-"""README.md of a trained model: what it comes from, what it learnt, how well. Text from outside never becomes markup."""
+"""README.md of a trained model: where it comes from, what it learnt, how well. Text from outside is no markup."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def _use() -> str:
         'tokenizer = AutoTokenizer.from_pretrained("path/of/this/folder")\n'
         'model = AutoModelForCausalLM.from_pretrained("path/of/this/folder")\n'
         "messages = [\n"
-        '    {"role": "system", "content": "<System Info>\\nYou are an assistant.\\n\\n<User Info>\\nI like short answers."},\n'
+        '    {"role": "system", "content": "<System Info>\\nYou are an assistant.\\n\\n<User Info>\\nBe brief."},\n'
         '    {"role": "user", "content": "Why is the sky blue?"},\n'
         "]\n"
         "prompt = tokenizer.apply_chat_template(\n"

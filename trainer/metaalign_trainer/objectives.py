@@ -51,7 +51,7 @@ class Sft:
 
 
 class Dpo:
-    """Preference optimisation against reference log-probabilities, by row id: (chosen, rejected), summed over tokens."""
+    """Preference optimisation. `references`: row id -> log-probabilities of chosen and rejected, summed over tokens."""
 
     figures: tuple[str, ...] = ("accuracy", "ties", "margin", "chosen_reward", "rejected_reward")
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -65,14 +66,13 @@ def shard(whole: nn.Module, model: nn.Module, world: World, *, bf16: bool) -> No
     from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
     mesh = init_device_mesh(world.device.type, (world.size,))
-    policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32) if bf16 else None
-    options = {"mesh": mesh} | ({"mp_policy": policy} if policy else {})
+    policy = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32) if bf16 else MixedPrecisionPolicy()
     for block in blocks_of(model):
-        fully_shard(block, **options)
-    fully_shard(whole, **options)
+        fully_shard(block, mesh=mesh, mp_policy=policy)
+    fully_shard(whole, mesh=mesh, mp_policy=policy)
 
 
-def blocks_of(model: nn.Module) -> list[nn.Module]:
+def blocks_of(model: Any) -> list[nn.Module]:
     """The layers of a transformers model, each of which is one block of attention and feed-forward."""
     names = set(model._no_split_modules or ())
     return [module for module in model.modules() if type(module).__name__ in names]

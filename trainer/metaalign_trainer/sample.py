@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel
 
 from metaalign_trainer.data import Example
 from metaalign_trainer.template import Renderer
@@ -31,9 +31,9 @@ class Sampling:
 
 @torch.no_grad()
 def sample(
-    model: PreTrainedModel, renderer: Renderer, batches: Sequence[tuple[int, Sequence[Example]]], how: Sampling
+    model: Any, renderer: Renderer, batches: Sequence[tuple[int, Sequence[Example]]], how: Sampling
 ) -> Iterator[list[Answer]]:
-    """One answer to each prompt, a batch at a time. A batch is a number, which decides its random draws, and its rows."""
+    """One answer to each prompt, a batch at a time. A batch is its rows and a number, which decides what is drawn."""
     model.eval()
     for number, rows in batches:
         torch.manual_seed(how.seed * 1_000_003 + number)

@@ -79,7 +79,8 @@ def _draw(
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(own, "".join(_whole_lines(own)))
     dtype, mixed = dtype_of(config, world.device)
-    model = load_model(start, torch.bfloat16 if mixed else dtype).to(world.device)
+    model: Any = load_model(start, torch.bfloat16 if mixed else dtype)
+    model.to(world.device)
     sampling = Sampling(how.temperature, how.top_p, how.max_new_tokens, config.seed)
     with own.open("a", encoding="utf-8") as file:
         for answers in sample(model, renderer, missing, sampling):

@@ -7,6 +7,7 @@ from transformers import PreTrainedTokenizerFast
 
 from metaalign_trainer.template import CHAT_TEMPLATE
 
+SPECIAL = {"bos_token": "<|begin|>", "eos_token": "<|end|>", "pad_token": "<|pad|>"}
 _MARKER = re.compile(r"<\|\w+\|>")
 
 
@@ -14,7 +15,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     """At most `vocabulary` tokens, of which the markers of the chat template are one each; any text can be spelt."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    markers = list(dict.fromkeys(["<|begin|>", "<|end|>", "<|pad|>", *_MARKER.findall(CHAT_TEMPLATE)]))
+    markers = list(dict.fromkeys([*SPECIAL.values(), *_MARKER.findall(CHAT_TEMPLATE)]))
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -25,6 +26,4 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<|begin|>", eos_token="<|end|>", pad_token="<|pad|>"
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)

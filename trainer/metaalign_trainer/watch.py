@@ -1,4 +1,4 @@
-"""Where the figures of each step go: metrics.jsonl, the person who waits, TensorBoard; at the end the table and plot."""
+"""Where the figures of each step go: metrics.jsonl, the person who waits, TensorBoard; in the end table and plot."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -27,9 +27,9 @@ def watching(output: Output, stage: str, *, tensorboard: bool, quiet: bool) -> W
                 output.metrics.add(row)
                 if shown:
                     shown.step(row)
-                for name, value in row.items() if board else ():
-                    if name not in ("stage", "step"):
-                        board.add_scalar(f"{stage}/{name}", value, row["step"])
+                if board:
+                    for name in row.keys() - {"stage", "step"}:
+                        board.add_scalar(f"{stage}/{name}", row[name], row["step"])
 
             try:
                 yield tell
