@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from metaalign_data.commands.run import ERR
 from metaalign_data.errors import MetaalignError, MissingExtra, UserError, did_you_mean
 from metaalign_data.recipe import Recipe
-from metaalign_data.resources import bundled
+from metaalign_data.resources import bundled_recipes
 from metaalign_data.verdicts import Contest, verdicts
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ def train(args: argparse.Namespace) -> int:
         raise MissingExtra("training", "train")
     from metaalign_trainer.config import Config
     from metaalign_trainer.errors import Diverged, TrainerError
-    from metaalign_trainer.stages import train as run_stages
     from metaalign_trainer.stopping import Interrupted
     from metaalign_trainer.telling import told
 
     try:
         config = Config.load(_config_file(args.config), _overrides(args))
+        from metaalign_trainer.stages import train as run_stages  # torch and all: not for a mistake in the file
+
         out = Path(args.out) if args.out else Path("runs") / config.name
         judge = _judge(config.judge, out, simulate=args.simulate) if config.judge else None
         summary = run_stages(config, out, judge=judge, quiet=False)
@@ -50,11 +51,11 @@ def _config_file(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    names = sorted(file.stem for file in bundled("recipes").glob("train-*.yaml"))
-    if name in names:
-        return bundled("recipes") / f"{name}.yaml"
+    recipes = bundled_recipes(training=True)
+    if name in recipes:
+        return recipes[name]
     what = f"there is no training configuration '{name}': no such file, and no bundled one of that name"
-    raise UserError(what + did_you_mean(name, names))
+    raise UserError(what + did_you_mean(name, list(recipes)))
 
 
 def _overrides(args: argparse.Namespace) -> list[str]:
