@@ -6,8 +6,10 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from commands import metaalign_data
+from loopback_hub.server import LoopbackHub
 from metaalign_data.cli import main
-from training import pair, save_dataset
+from pushing import contents
+from training import pair, pairs, save_dataset, settings, write_config
 
 
 def test_a_model_trained_by_the_bundled_command_is_loaded_by_plain_transformers_and_answers(tmp_path: Path) -> None:
@@ -46,3 +48,30 @@ def test_what_cannot_be_trained_is_told_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     assert main(["train", *args]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_trained_model_is_pushed_and_loads_back_but_not_a_simulated_one_by_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = save_dataset(tmp_path / "data")
+    config = str(write_config(tmp_path / "c.yaml", settings(data)))
+    monkeypatch.chdir(tmp_path)
+    with LoopbackHub() as hub:
+        environment = {
+            "HF_ENDPOINT": hub.url,
+            "HF_TOKEN": "hf_writer",
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_DISABLE_XET": "1",
+        }
+        command = ("train", config, "--push-to", "tester/model")
+        done = metaalign_data(*command, cwd=tmp_path, env=environment).check()
+        assert done.out.splitlines()[-1] == f"pushed   {hub.url}/tester/model"
+        there = contents(hub, "tester/model", kind="model")
+    folder = tmp_path / "runs/tiny/model"
+    assert {path.name for path in folder.iterdir()} <= set(there)
+    assert there["model.safetensors"] == (folder / "model.safetensors").read_bytes()
+
+    save_dataset(tmp_path / "made-up", [row | {"judge_model": "simulated"} for row in pairs()])
+    assert main([*command, "--set", "data.source=made-up", "--out", "other"]) == 2
+    assert "not to be published; --allow-simulated publishes" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

@@ -239,8 +239,6 @@ def test_the_card_tells_base_data_fingerprint_figures_and_says_loudly_what_is_si
     assert "random weights" in card
     assert "learning_rate: 0.01" in card
     assert (tmp_path / "out/model/curves.png").read_bytes()[:4] == b"\x89PNG"
-    with pytest.raises(TrainerError, match="holds simulated data"):
-        run(tmp_path / "other", settings(data, push={"to": "me/model"}))
 
 
 def test_figures_are_kept_as_lines_and_as_a_table(data: Path, tmp_path: Path) -> None:
