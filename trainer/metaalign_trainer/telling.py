@@ -22,5 +22,3 @@ def told(summary: Mapping[str, Any]) -> Iterator[str]:
     if summary["simulated"]:
         yield "notice   trained on simulated data: this model is for testing a pipeline, not for use"
     yield f"model    {summary['model']}"
-    if summary.get("pushed"):
-        yield f"pushed   {summary['pushed']}"
