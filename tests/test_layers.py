@@ -33,7 +33,7 @@ LAYERS = (
     ("recipe",),
     ("engine",),
     ("dataset", "report", "hub"),
-    ("api", "calibrate", "commands", "arguments", "cli", "testing", "__init__", "__main__"),
+    ("api", "calibrate", "verdicts", "commands", "arguments", "cli", "testing", "__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all

@@ -1,0 +1,36 @@
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaalign_trainer.plan import passes, rows_of_step, steps_in_all
+
+
+def test_each_epoch_takes_every_row_once_in_an_order_of_its_own() -> None:
+    steps = steps_in_all(10, 4, epochs=2, max_steps=None)
+    assert steps == 6
+    taken = [rows_of_step(step, 10, 4, seed=1) for step in range(steps)]
+    assert [len(rows) for rows in taken] == [4, 4, 2, 4, 4, 2]
+    first, second = ([row for rows in epoch for row in rows] for epoch in (taken[:3], taken[3:]))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert rows_of_step(0, 10, 4, seed=2) != taken[0]
+
+
+def test_max_steps_ends_earlier() -> None:
+    assert steps_in_all(10, 4, epochs=2, max_steps=5) == 5
+    assert steps_in_all(10, 4, epochs=1, max_steps=5) == 3
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=40), st.integers(1, 500), st.integers(1, 5))
+def test_passes_take_every_row_once_within_their_room(lengths: list[int], room: int, processes: int) -> None:
+    divided = passes(lengths, room, processes)
+    assert Counter(i for part in divided for i in part) == Counter(range(len(lengths)))
+    assert len(divided) % processes == 0
+    assert sum(not part for part in divided) < processes
+    for part in divided:
+        assert len(part) <= 1 or sum(lengths[i] for i in part) <= room
+
+
+def test_two_processes_get_about_the_same_work() -> None:
+    assert sorted(map(sorted, passes([9, 5, 4, 1, 1], 100, 2))) == [[0, 3], [1, 2, 4]]
