@@ -103,6 +103,37 @@ def test_gradient_checkpointing_changes_memory_not_results(base: Path, data: Pat
     assert largest_difference(tmp_path / "plain", tmp_path / "checkpointed") < 1e-5
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16"])
+def test_bfloat16_is_about_float32_and_the_model_keeps_the_type_that_it_had(
+    base: Path, data: Path, tmp_path: Path, precision: str
+) -> None:
+    for name in ("float32", precision):
+        run(tmp_path / name, from_base(base, data, dpo=DPO | {"epochs": 1}, precision=name))
+    exact, rounded = metrics(tmp_path / "float32"), metrics(tmp_path / precision)
+    assert rounded[0]["loss"] == pytest.approx(exact[0]["loss"], rel=0.02)
+    assert rounded[0]["loss"] != exact[0]["loss"]
+    [first] = [row for row in rounded if row["stage"] == "dpo" and row["step"] == 1]
+    assert first["ties"] == 1  # the reference is computed as the policy is
+    assert {tensor.dtype for tensor in weights(tmp_path / precision).values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("loss", ["ipo", "length-normalised"])
+def test_the_other_preference_losses_teach_the_same(base: Path, data: Path, tmp_path: Path, loss: str) -> None:
+    config = from_base(base, data, sft=None, dpo=DPO | {"loss": loss, "beta": 0.5})
+    assert run(tmp_path, config)["stages"]["dpo"]["last"]["held_out_accuracy"] >= 0.75
+
+
+def test_too_little_memory_is_told_with_what_would_take_less(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("metaalign_trainer.lap.fit", full)
+    with pytest.raises(TrainerError, match=r"sft\.tokens_at_once: 16384; the same command goes on with a lower one"):
+        run(tmp_path, from_base(base, data))
+
+
 def test_two_stages_learn_from_queries_of_their_own_and_from_what_the_first_model_says(
     data: Path, tmp_path: Path
 ) -> None:
