@@ -257,7 +257,22 @@ def test_rows_that_cannot_be_learnt_are_counted_and_kept_while_the_others_are_le
     summary = run(tmp_path / "out", from_base(base, save_dataset(tmp_path / "data", rows)))
     assert summary["stages"]["sft"]["rejected"] == {"too_long": 1}
     [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
-    assert left_out["id"] == rows[0]["id"]
+    assert (left_out["id"], left_out["split"]) == (rows[0]["id"], "train")
+
+
+def test_held_out_rows_that_cannot_be_measured_are_counted_and_kept_too(base: Path, tmp_path: Path) -> None:
+    data = save_dataset(tmp_path / "data", test=[pair(0, "short"), pair(1, "long") | {"rejected": []}])
+    facts = run(tmp_path / "out", from_base(base, data))["stages"]["sft"]
+    assert (facts["held_out_rows"], facts["held_out_rejected"], facts["rejected"]) == (1, 1, {})
+    [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
+    assert (left_out["id"], left_out["split"], left_out["reason"]) == ("row1long", "test", "malformed")
+
+
+def test_sft_is_measured_by_how_often_the_chosen_answer_is_the_likelier(base: Path, data: Path, tmp_path: Path) -> None:
+    run(tmp_path, from_base(base, data, sft=DPO))
+    [*_, last] = metrics(tmp_path)
+    assert 0.5 <= last["held_out_accuracy"] <= 1
+    assert "accuracy" not in last
 
 
 def test_the_card_tells_base_data_fingerprint_figures_and_says_loudly_what_is_simulated(tmp_path: Path) -> None:
