@@ -187,7 +187,7 @@ def test_adapters_are_merged_or_saved_alone_and_both_say_the_same(base: Path, da
     with torch.no_grad():
         assert torch.allclose(merged(ids).logits, alone(ids).logits, atol=1e-4)
         assert not torch.allclose(merged(ids).logits, start(ids).logits, atol=1e-2)
-    assert not (tmp_path / "alone/model/model.safetensors").exists()
+    assert [(tmp_path / name / "model/model.safetensors").exists() for name in ("merged", "alone")] == [True, False]
 
 
 def test_a_loss_that_is_no_number_stops_with_the_ids_of_its_rows(base: Path, data: Path, tmp_path: Path) -> None:
@@ -297,3 +297,17 @@ def test_figures_are_kept_as_lines_and_as_a_table(data: Path, tmp_path: Path) ->
     assert [row["step"] for row in rows] == [int(row["step"]) for row in table] == [1, 2, 3, 4, 5, 6]
     assert [row["step"] for row in rows if "held_out_loss" in row] == [2, 4, 6]
     assert [float(row["loss"]) for row in table] == [row["loss"] for row in rows]
+
+
+def test_the_loss_of_sft_is_the_mean_over_all_answer_tokens_of_the_step(base: Path, data: Path, tmp_path: Path) -> None:
+    run(tmp_path, from_base(base, data, sft={"rows_per_step": 24, "tokens_at_once": 300}))
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    nats, labels = 0.0, 0
+    for row in pairs():
+        prompt = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)
+        answer = [*tokenizer.encode(row["chosen"][0]["content"]), tokenizer.eos_token_id]
+        with torch.no_grad():
+            logps = model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1].double().log_softmax(-1)
+        nats -= logps[range(len(answer)), answer].sum().item()
+        labels += len(answer)
+    assert metrics(tmp_path)[0]["loss"] == pytest.approx(nats / labels, rel=1e-5)
