@@ -50,6 +50,8 @@ def _train(args: argparse.Namespace, config: "Config", out: Path) -> int:
         raise UserError(what, where=config.data.source, fix="--allow-simulated publishes it all the same")
     judge = _judge(config.judge, out, simulate=args.simulate) if config.judge else None
     summary = run_stages(config, out, judge=judge)
+    if not summary:  # one of several processes, and not the first
+        return 0
     if args.push_to:
         summary["pushed"] = _pushed(out / "model", args.push_to, private=args.private)
     print(json.dumps(summary) if args.json else "\n".join(told(summary)))

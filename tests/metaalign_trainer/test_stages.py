@@ -103,6 +103,37 @@ def test_gradient_checkpointing_changes_memory_not_results(base: Path, data: Pat
     assert largest_difference(tmp_path / "plain", tmp_path / "checkpointed") < 1e-5
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16"])
+def test_bfloat16_is_about_float32_and_the_model_keeps_the_type_that_it_had(
+    base: Path, data: Path, tmp_path: Path, precision: str
+) -> None:
+    for name in ("float32", precision):
+        run(tmp_path / name, from_base(base, data, dpo=DPO | {"epochs": 1}, precision=name))
+    exact, rounded = metrics(tmp_path / "float32"), metrics(tmp_path / precision)
+    assert rounded[0]["loss"] == pytest.approx(exact[0]["loss"], rel=0.02)
+    assert rounded[0]["loss"] != exact[0]["loss"]
+    [first] = [row for row in rounded if row["stage"] == "dpo" and row["step"] == 1]
+    assert first["ties"] == 1  # the reference is computed as the policy is
+    assert {tensor.dtype for tensor in weights(tmp_path / precision).values()} == {torch.float32}
+
+
+@pytest.mark.parametrize("loss", ["ipo", "length-normalised"])
+def test_the_other_preference_losses_teach_the_same(base: Path, data: Path, tmp_path: Path, loss: str) -> None:
+    config = from_base(base, data, sft=None, dpo=DPO | {"loss": loss, "beta": 0.5})
+    assert run(tmp_path, config)["stages"]["dpo"]["last"]["held_out_accuracy"] >= 0.75
+
+
+def test_too_little_memory_is_told_with_what_would_take_less(
+    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr("metaalign_trainer.lap.fit", full)
+    with pytest.raises(TrainerError, match=r"sft\.tokens_at_once: 16384; the same command goes on with a lower one"):
+        run(tmp_path, from_base(base, data))
+
+
 def test_two_stages_learn_from_queries_of_their_own_and_from_what_the_first_model_says(
     data: Path, tmp_path: Path
 ) -> None:
@@ -156,7 +187,7 @@ def test_adapters_are_merged_or_saved_alone_and_both_say_the_same(base: Path, da
     with torch.no_grad():
         assert torch.allclose(merged(ids).logits, alone(ids).logits, atol=1e-4)
         assert not torch.allclose(merged(ids).logits, start(ids).logits, atol=1e-2)
-    assert not (tmp_path / "alone/model/model.safetensors").exists()
+    assert [(tmp_path / name / "model/model.safetensors").exists() for name in ("merged", "alone")] == [True, False]
 
 
 def test_a_loss_that_is_no_number_stops_with_the_ids_of_its_rows(base: Path, data: Path, tmp_path: Path) -> None:
@@ -226,7 +257,22 @@ def test_rows_that_cannot_be_learnt_are_counted_and_kept_while_the_others_are_le
     summary = run(tmp_path / "out", from_base(base, save_dataset(tmp_path / "data", rows)))
     assert summary["stages"]["sft"]["rejected"] == {"too_long": 1}
     [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
-    assert left_out["id"] == rows[0]["id"]
+    assert (left_out["id"], left_out["split"]) == (rows[0]["id"], "train")
+
+
+def test_held_out_rows_that_cannot_be_measured_are_counted_and_kept_too(base: Path, tmp_path: Path) -> None:
+    data = save_dataset(tmp_path / "data", test=[pair(0, "short"), pair(1, "long") | {"rejected": []}])
+    facts = run(tmp_path / "out", from_base(base, data))["stages"]["sft"]
+    assert (facts["held_out_rows"], facts["held_out_rejected"], facts["rejected"]) == (1, 1, {})
+    [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
+    assert (left_out["id"], left_out["split"], left_out["reason"]) == ("row1long", "test", "malformed")
+
+
+def test_sft_is_measured_by_how_often_the_chosen_answer_is_the_likelier(base: Path, data: Path, tmp_path: Path) -> None:
+    run(tmp_path, from_base(base, data, sft=DPO))
+    [*_, last] = metrics(tmp_path)
+    assert 0.5 <= last["held_out_accuracy"] <= 1
+    assert "accuracy" not in last
 
 
 def test_the_card_tells_base_data_fingerprint_figures_and_says_loudly_what_is_simulated(tmp_path: Path) -> None:
@@ -251,3 +297,17 @@ def test_figures_are_kept_as_lines_and_as_a_table(data: Path, tmp_path: Path) ->
     assert [row["step"] for row in rows] == [int(row["step"]) for row in table] == [1, 2, 3, 4, 5, 6]
     assert [row["step"] for row in rows if "held_out_loss" in row] == [2, 4, 6]
     assert [float(row["loss"]) for row in table] == [row["loss"] for row in rows]
+
+
+def test_the_loss_of_sft_is_the_mean_over_all_answer_tokens_of_the_step(base: Path, data: Path, tmp_path: Path) -> None:
+    run(tmp_path, from_base(base, data, sft={"rows_per_step": 24, "tokens_at_once": 300}))
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    nats, labels = 0.0, 0
+    for row in pairs():
+        prompt = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)
+        answer = [*tokenizer.encode(row["chosen"][0]["content"]), tokenizer.eos_token_id]
+        with torch.no_grad():
+            logps = model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1].double().log_softmax(-1)
+        nats -= logps[range(len(answer)), answer].sum().item()
+        labels += len(answer)
+    assert metrics(tmp_path)[0]["loss"] == pytest.approx(nats / labels, rel=1e-5)

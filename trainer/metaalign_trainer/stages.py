@@ -23,8 +23,8 @@ def train(config: Config, out: Path, *, judge: Judge | None = None, quiet: bool 
     """Train the model that `config` describes in the directory `out`, whose model/ then loads by plain transformers.
 
     The same call again goes on where the last one stopped, bit for bit; after the end it does nothing. `judge` compares
-    answers for `rejected: judged`. Returns what summary.json holds. Raises ConfigError and DataError for what cannot be
-    followed or learnt, Diverged where a loss is no number, Interrupted after a signal.
+    answers for `rejected: judged`. Returns what summary.json holds, {} in all processes but the first. Raises
+    TrainerError for what cannot be followed or learnt, Diverged where a loss is no number, Interrupted after a signal.
     """
     if config.two_stage and config.two_stage.rejected == "judged" and judge is None:
         raise TrainerError("'rejected: judged' asks a judge: train with metaalign-data train")
@@ -59,11 +59,12 @@ def _finished(config: Config, output: Output) -> dict[str, Any]:
         "name": config.name,
         "model": str(output.model),
         "simulated": any(facts["simulated"] for facts in stages.values()),
+        "curves": str(output.curves) if output.curves.exists() else None,
         "stages": stages,
         "versions": {name: version(name) for name in SOFTWARE},
     }
-    write_atomically(output.model / "README.md", model_card(config, summary))
     if output.curves.exists():
         (output.model / output.curves.name).write_bytes(output.curves.read_bytes())
+    write_atomically(output.model / "README.md", model_card(config, summary))
     write_atomically(output.summary, json.dumps(summary, indent=2) + "\n")
     return summary
