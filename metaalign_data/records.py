@@ -45,7 +45,7 @@ def digest(*parts: str, size: int = 8) -> str:
 
     `size` is in bytes: 8 for row ids (a collision among a hundred million rows has odds of 0.03 %).
     """
-    pieces = []
+    pieces: list[bytes] = []
     for part in parts:
         raw = part.encode()
         pieces += (len(raw).to_bytes(8, "big"), raw)
