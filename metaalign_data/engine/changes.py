@@ -1,7 +1,7 @@
 """What has changed in a recipe since a run directory was last used, and what that will ask anew."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import ceil
@@ -153,17 +153,23 @@ def _differences(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Cha
 
 
 class _Peeking:
-    """Answers from the ledger, else as the simulated teacher would; counts which stage asked what."""
+    """Answers from the ledger, whichever of the models wrote it, else as the simulated teacher would.
 
-    def __init__(self, settings: TeacherSettings, ledger: Ledger, stage: str, calls: Counter[str], new: Counter[str]):
-        self.identity = make_client(settings).identity
+    Counts which stage asked what.
+    """
+
+    def __init__(
+        self, models: Sequence[TeacherSettings], ledger: Ledger, stage: str, calls: Counter[str], new: Counter[str]
+    ) -> None:
+        self.identities = [make_client(settings).identity for settings in models]
         self.ledger, self.stage, self.calls, self.new = ledger, stage, calls, new
         self.simulated = SimulatedTeacher(SimulatedTeacher.Config())
 
     async def complete(self, request: ChatRequest) -> Completion:
         self.calls[self.stage] += 1
-        if (kept := self.ledger.get(ledger_key(self.identity, request))) is not None:
-            return kept
+        for identity in self.identities:
+            if (kept := self.ledger.get(ledger_key(identity, request))) is not None:
+                return kept
         self.new[self.stage] += 1
         return await self.simulated.complete(request)
 
@@ -193,9 +199,9 @@ def _opened(ledger: Path) -> Ledger | None:
 def _context(
     recipe: Recipe, library: Library, step: RowStep, book: Ledger, calls: Counter[str], new: Counter[str]
 ) -> StageContext:
-    def peeking(settings: TeacherSettings) -> Structured:
-        return Structured(_Peeking(settings, book, step.name, calls, new), library, settings.json_attempts)
+    def peeking(*models: TeacherSettings) -> Structured:
+        return Structured(_Peeking(models, book, step.name, calls, new), library, models[0].json_attempts)
 
     weak = peeking(recipe.weak_teacher) if recipe.weak_teacher else None
     judges = tuple(map(peeking, recipe.judges))
-    return StageContext(library, peeking(recipe.teacher), judges, recipe.seed, step.name, weak, recipe.folder)
+    return StageContext(library, peeking(*recipe.teachers), judges, recipe.seed, step.name, weak, recipe.folder)

@@ -23,8 +23,10 @@ ASKED = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "key": pl.String
 
 LINEAGE = pl.Schema({"stage": pl.String(), "row_id": pl.String(), "made": pl.String()})
 """What each row stage made of which row, by their ids."""
-ROWS_PER_PART = 2_000
-"""Few enough that a part of judgements, which hold all that was written, is some ten MB while it is gathered."""
+ROWS_PER_PART = 400
+"""A judgement, which holds all that was written for it, takes some 50 KB while its part is gathered."""
+SHORT_ROWS_PER_PART = 20_000
+"""For tables of ids and keys."""
 
 
 class RunFolder:

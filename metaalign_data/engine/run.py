@@ -8,7 +8,16 @@ import polars as pl
 
 from metaalign_data.engine.counts import Counts, StageCounts, too_many
 from metaalign_data.engine.flow import STOPS, AtWork, Ended, Flow, TooManyFailures, asked_by
-from metaalign_data.engine.folder import ASKED, FAILURES, LINEAGE, REJECTS, Parts, RunFolder, batches
+from metaalign_data.engine.folder import (
+    ASKED,
+    FAILURES,
+    LINEAGE,
+    REJECTS,
+    SHORT_ROWS_PER_PART,
+    Parts,
+    RunFolder,
+    batches,
+)
 from metaalign_data.engine.plan import RowStep, Segment, TableStep, segments
 from metaalign_data.engine.table_step import kept_and_dropped, transform
 from metaalign_data.engine.target import CUT
@@ -56,7 +65,8 @@ class Runner:
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
         self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
         self._failures = Parts(folder.root / ".failures", FAILURES)
-        self._asked, self._lineage = Parts(folder.asked, ASKED), Parts(folder.lineage, LINEAGE)
+        self._asked = Parts(folder.asked, ASKED, SHORT_ROWS_PER_PART)
+        self._lineage = Parts(folder.lineage, LINEAGE, SHORT_ROWS_PER_PART)
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-AHEAD = 500
+AHEAD = 128
 """How many results a window may hold beside what is at work: so much can end while one row keeps others waiting."""
 
 

@@ -141,23 +141,20 @@ class Recipe(BaseModel):
 
     def unbatched(self) -> Self:
         """The same recipe, asking each request by itself, for whoever cannot wait a day."""
-
-        def single(settings: TeacherSettings) -> TeacherSettings:
-            return settings.model_copy(update={"batch": None})
-
-        models = {"teachers": tuple(map(single, self.teachers)), "judges": tuple(map(single, self.judges))}
-        weak = self.weak_teacher and single(self.weak_teacher)
-        return self.model_copy(update={**models, "weak_teacher": weak})
+        return self._each_model(batch=None)
 
     def serial(self) -> Self:
         """The same recipe, asking one request at a time."""
+        return self._each_model(batch=None, max_concurrency=1)
 
-        def one(settings: TeacherSettings) -> TeacherSettings:
-            return settings.model_copy(update={"max_concurrency": 1, "batch": None})
+    def _each_model(self, **settings: object) -> Self:
+        """The same recipe, with these settings for every model."""
 
-        models = {"teachers": tuple(map(one, self.teachers)), "judges": tuple(map(one, self.judges))}
-        weak = self.weak_teacher and one(self.weak_teacher)
-        return self.model_copy(update={**models, "weak_teacher": weak})
+        def changed(model: TeacherSettings) -> TeacherSettings:
+            return model.model_copy(update=settings)
+
+        models = {"teachers": tuple(map(changed, self.teachers)), "judges": tuple(map(changed, self.judges))}
+        return self.model_copy(update={**models, "weak_teacher": self.weak_teacher and changed(self.weak_teacher)})
 
     def simulated(self) -> Self:
         """The same recipe with the simulated teacher and judges, where they are not simulated already.
