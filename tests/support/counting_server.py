@@ -2,14 +2,22 @@
 
 import asyncio
 import contextlib
+import json
+import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.teacher.simulated import SimulatedTeacher, server
+
+
+def messages(asked: Sequence[Mapping[str, str]]) -> str:
+    """A question as it is counted: by its messages alone."""
+    return json.dumps([[each["role"], each["content"]] for each in asked])
 
 
 class Count:
@@ -20,14 +28,24 @@ class Count:
         self.base_url = ""
 
 
+def on_disk(run: Path) -> Counter[str]:
+    """How many answers to each question the ledger of a run holds."""
+    if not (run / "ledger.sqlite").exists():
+        return Counter()
+    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as ledger:
+        kept = ledger.execute("SELECT request FROM completions").fetchall()
+    return Counter(messages(json.loads(request)["messages"]) for (request,) in kept)
+
+
 @contextlib.contextmanager
 def counting_server(latency_s: float = 0.0) -> Iterator[Count]:
     """Serves for as long as the body runs; an answer takes `latency_s` seconds."""
-    count, ready, loop = Count(), threading.Event(), asyncio.new_event_loop()
+    count, ready = Count(), threading.Event()
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     class Counting(SimulatedTeacher):
         async def complete(self, request: ChatRequest) -> Completion:
-            count.asked[f"{request.model_dump_json()} {request.json_schema()}"] += 1
+            count.asked[messages(request.model_dump()["messages"])] += 1
             await asyncio.sleep(latency_s)
             return await super().complete(request)
 
@@ -35,18 +53,22 @@ def counting_server(latency_s: float = 0.0) -> Iterator[Count]:
         count.base_url = f"http://127.0.0.1:{port}/v1"
         ready.set()
 
+    async def serving() -> None:
+        served = asyncio.create_task(server.serve(SimulatedTeacher.Config(), on_ready=on_ready))
+        await stop.wait()
+        served.cancel()
+
     def run() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            loop.run_until_complete(serving)
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(serving())
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "SimulatedTeacher", Counting)
-        serving = loop.create_task(server.serve(SimulatedTeacher.Config(), on_ready=on_ready))
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         assert ready.wait(10), "the server did not start"
         try:
             yield count
         finally:
-            loop.call_soon_threadsafe(serving.cancel)
+            loop.call_soon_threadsafe(stop.set)
             thread.join(10)
