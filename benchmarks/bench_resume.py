@@ -59,9 +59,8 @@ def main() -> None:
         replayed_s, meter = asyncio.run(ask_all(path, completions))
     assert (meter.replayed, meter.asked) == (completions, 0)
     found = {"completions": completions, "written_s": written_s, "replayed_s": replayed_s}
-    print(
-        f"{completions:,} completions  written {completions / written_s:,.0f}/s  replayed {completions / replayed_s:,.0f}/s"
-    )
+    written, replayed = completions / written_s, completions / replayed_s
+    print(f"{completions:,} completions  written {written:,.0f}/s  replayed {replayed:,.0f}/s")
     if not small:
         RESULTS.write_text(json.dumps({"machine": machine(), **found}, indent=2) + "\n")
 

@@ -19,6 +19,7 @@ from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
 from metaalign_data.engine.accounts import unaccounted
 from metaalign_data.engine.changes import Changes, changes
+from metaalign_data.engine.collecting import rare_collections
 from metaalign_data.engine.context import StageContext
 from metaalign_data.engine.embedding import Embedding
 from metaalign_data.engine.feed import Feed
@@ -117,7 +118,7 @@ async def arun(
     found = await changes(recipe, folder, ledger or folder.ledger)
     if found and not on_change(found):
         raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")
-    with folder.opened():
+    with folder.opened(), rare_collections():
         try:
             write_atomically(folder.recipe, recipe.dump().encode())
             once = _Run(recipe, folder, library, ledger or folder.ledger, serial=serial)

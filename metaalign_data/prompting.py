@@ -102,7 +102,7 @@ def load_prompt(path: Path) -> Prompt:
         used = meta.find_undeclared_variables(_ENV.parse(body))
         pieces = _SECTION.split(body)
         sections = tuple(
-            (_role(role), _ENV.from_string(text.strip())) for role, text in zip(pieces[1::2], pieces[2::2], strict=True)
+            (_role(role), _template(text.strip())) for role, text in zip(pieces[1::2], pieces[2::2], strict=True)
         )
     except TemplateError as e:
         raise UserError(f"bad template: {e}", where=str(path)) from e
@@ -120,6 +120,12 @@ def load_prompt(path: Path) -> Prompt:
         sections=sections,
         tags=frozenset(tag.lower() for tag in _TAG.findall(body)),
     )
+
+
+def _template(text: str) -> Template:
+    template = _ENV.from_string(text)
+    template.globals = dict(template.globals)  # a chain of maps there would be walked with each rendering
+    return template
 
 
 def _role(name: str) -> Role:

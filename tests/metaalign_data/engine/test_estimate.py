@@ -97,3 +97,11 @@ def test_queries_without_a_usable_one_are_told(tmp_path: Path) -> None:
     (tmp_path / "q.jsonl").write_text('{"text": ""}\n')
     with pytest.raises(UserError, match="no usable query"):
         estimate(recipe(queries={"source": str(tmp_path / "q.jsonl")}))
+
+
+def test_several_teachers_cost_their_weighted_mean() -> None:
+    at = {"base_url": "http://127.0.0.1:9", "price": {"input": 1, "output": 1}}
+    cheap, dear = {"model": "a", **at, "weight": 3}, {"model": "b", **at, "price": {"input": 5, "output": 5}}
+    judge = {"provider": "simulated"}
+    one, both = (figures(recipe(teacher=teachers, judge=judge))["USD"] for teachers in (cheap, [cheap, dear]))
+    assert float(both.expected) == pytest.approx(2 * float(one.expected), rel=1e-3)  # (3 x 1 + 1 x 5) / 4

@@ -249,3 +249,33 @@ def test_what_a_recipe_dumps_loads_as_the_same_recipe(
     assert again.model_dump(exclude={"stage_specs"}) == recipe.model_dump(exclude={"stage_specs"})
     assert again.stage_specs == recipe.stage_specs
     assert again.dump() == recipe.dump()
+
+
+def test_several_teachers_share_the_requests_and_judge_where_no_judge_is_named(tmp_path: Path) -> None:
+    recipe = Recipe.from_dict(BARE | {"teacher": [OPENAI | {"weight": 2}, OPENAI | {"model": "big"}]})
+    assert [(each.options["model"], each.weight) for each in recipe.teachers] == [("small", 2.0), ("big", 1.0)]
+    assert recipe.judges == recipe.teachers
+    assert load(tmp_path, recipe.dump()).dump() == recipe.dump()
+    assert [each.is_simulated for each in recipe.simulated().teachers] == [True, True]
+
+
+def test_a_judge_takes_over_keys_of_the_first_teacher_but_not_its_weight() -> None:
+    teachers = [OPENAI | {"weight": 2, "timeout_s": 9}, OPENAI | {"model": "big"}]
+    (judge,) = Recipe.from_dict(BARE | {"teacher": teachers, "judge": {"max_concurrency": 4}}).judges
+    assert (judge.options["model"], judge.timeout_s, judge.weight) == ("small", 9.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("teachers", "mistakes"),
+    [
+        ([], ["teacher: must have at least one teacher"]),
+        ([OPENAI, OPENAI], ["teacher: is the same teacher as one before; give one of them more weight instead"]),
+        ([OPENAI | {"weight": 0}, {"modle": "x"}],
+         ["teacher.weight: must be more than 0, is 0", "teacher: unknown key 'modle'; did you mean 'model'?",
+          "teacher.model: is missing"]),
+    ],
+)  # fmt: skip
+def test_every_mistake_in_a_list_of_teachers_is_told(teachers: list[Any], mistakes: list[str]) -> None:
+    with pytest.raises(RecipeError) as e:
+        Recipe.from_dict(BARE | {"teacher": teachers, "judge": {"provider": "simulated"}})
+    assert sorted(f"{m.path}: {m.what}" for m in e.value.mistakes) == sorted(mistakes)

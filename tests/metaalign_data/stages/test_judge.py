@@ -18,7 +18,7 @@ from metaalign_data.errors import BudgetReached, TeacherError
 from metaalign_data.prompting import Library
 from metaalign_data.records import Comparison, Judgement
 from metaalign_data.stage import Reject
-from metaalign_data.stages.judge import Judge, believed, decided
+from metaalign_data.stages.judge import Judge, believed, decided, others
 from metaalign_data.stages.matchups import Matchup
 from metaalign_data.testing import check_stage, context
 from teachers import Telling
@@ -381,3 +381,25 @@ def test_an_odd_number_of_votes_is_refused_with_the_reason() -> None:
     with pytest.raises(ValidationError, match="votes must be even, is 3"):
         stage(votes=3)
     assert stage(votes=3, swap_positions=False).config.votes == 3
+
+
+class Named:
+    """A judge that tells which model it is."""
+
+    def __init__(self, *models: str) -> None:
+        self.models = frozenset(models)
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("writers", "left"),
+    [({"a"}, [1, 2]), ({"a", "b"}, [2]), ({"a", "b", "c"}, [0, 1, 2]), ({"x"}, [0, 1, 2]), (set(), [0, 1, 2])],
+)
+def test_who_wrote_a_response_does_not_judge_it_where_others_can(writers: set[str], left: list[int]) -> None:
+    assert others([Named("a"), Named("b"), Named("c")], writers) == left
+
+
+def test_a_judge_that_does_not_say_what_it_is_may_judge() -> None:
+    assert others([Telling(), Named("a")], {"a"}) == [0]
