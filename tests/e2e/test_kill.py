@@ -103,6 +103,7 @@ def test_a_run_that_is_killed_at_random_moments_gives_the_same_bytes_and_repeats
             settled.append((server.asked.copy(), all_there))
     assert len(settled) >= kills - 1, "a run can be over before the last moment comes, which is the last file"
     done = metaalign_data("run", recipe, "--out", run, "--json", cwd=tmp_path).check()
+    assert all(all_there for _, all_there in settled[1:]), "the later ones leave questions behind that are answered"
     for asked_by_then, all_there in settled:
         again = {question for question in all_there if server.asked[question] > asked_by_then[question]}
         assert not again, "what was on disk was asked again"

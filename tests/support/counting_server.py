@@ -14,10 +14,13 @@ import pytest
 from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.teacher.simulated import SimulatedTeacher, server
 
+JSON_WANTED = "Answer with one JSON value that is valid"
+
 
 def messages(asked: Sequence[Mapping[str, str]]) -> str:
-    """A question as it is counted: by its messages alone."""
-    return json.dumps([[each["role"], each["content"]] for each in asked])
+    """A question as it is counted: by its messages, without the words that prompts/answer_json.md puts into them."""
+    told = [(each["role"], each["content"].split(JSON_WANTED)[0].strip()) for each in asked]
+    return json.dumps([each for each in told if each[1]])
 
 
 class Count:
