@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from metaalign_data.arguments import after, hub, looking, making, money, tools, training
+from metaalign_data.arguments import after, evaluating, hub, looking, making, money, tools, training
 from metaalign_data.arguments.commands import Commands
 from metaalign_data.errors import BudgetReached, MetaalignError, UserError
 
 
 def parser() -> argparse.ArgumentParser:
     commands = Commands()
-    for group in (making, looking, after, money, hub, training, tools):
+    for group in (making, looking, after, money, hub, training, evaluating, tools):
         group.add(commands)
     return commands.parser
 

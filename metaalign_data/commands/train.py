@@ -4,12 +4,12 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from metaalign_data.commands.run import ERR
-from metaalign_data.errors import MetaalignError, MissingExtra, UserError, did_you_mean
+from metaalign_data.commands.with_trainer import trainer
+from metaalign_data.errors import UserError, did_you_mean
 from metaalign_data.recipe import Recipe
 from metaalign_data.resources import bundled_recipes
 from metaalign_data.verdicts import Contest, verdicts
@@ -22,22 +22,16 @@ _VERDICTS: "Mapping[str | None, Verdict | None]" = {"a": "chosen", "b": "sampled
 
 
 def train(args: argparse.Namespace) -> int:
-    if any(find_spec(package) is None for package in ("torch", "transformers", "peft")):
-        raise MissingExtra("training", "train")
-    from metaalign_trainer.config import Config
-    from metaalign_trainer.errors import Diverged, TrainerError
-    from metaalign_trainer.stopping import Interrupted
+    with trainer():
+        from metaalign_trainer.config import Config
+        from metaalign_trainer.stopping import Interrupted
 
-    try:
         config = Config.load(_config_file(args.config), args.set)
-        return _train(args, config, Path(args.out) if args.out else Path("runs") / config.name)
-    except Diverged as e:
-        raise MetaalignError(str(e)) from e
-    except TrainerError as e:
-        raise UserError(str(e)) from e
-    except Interrupted as e:
-        ERR.print(f"{e}; run the same command again to go on", markup=False, soft_wrap=True)
-        return 130
+        try:
+            return _train(args, config, Path(args.out) if args.out else Path("runs") / config.name)
+        except Interrupted as e:
+            ERR.print(f"{e}; run the same command again to go on", markup=False, soft_wrap=True)
+            return 130
 
 
 def _train(args: argparse.Namespace, config: "Config", out: Path) -> int:

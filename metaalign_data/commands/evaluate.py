@@ -1,0 +1,93 @@
+"""evaluate: whether models follow preferences that are given at inference time."""
+
+import argparse
+import json
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from metaalign_data.commands.catalog import wide_console
+from metaalign_data.commands.with_trainer import trainer
+from metaalign_data.engine.folder import write_atomically
+from metaalign_data.errors import UserError
+
+SHOWN = ("all", "split", "unseen combinations", "conflicts", "subset", "preference_kind")
+"""Groups of the table; by dimension and cell there is more in evaluation.json."""
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    if args.measure == "reward" and not args.reference:
+        raise UserError("rewards are measured against a model", fix="name it with --reference")
+    with trainer():
+        from metaalign_trainer.evaluate.dataset import SPLITS, Settings, evaluated
+
+        settings = Settings(
+            source=args.data,
+            splits=tuple(args.split or SPLITS),
+            limit=args.limit,
+            measure=args.measure,
+            reference=args.reference,
+            prompts="none" if args.no_meta_prompt else "meta",
+            max_length=args.max_length,
+            seed=args.seed,
+        )
+        found = evaluated(_named([args.model, *args.baseline]), settings)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / "evaluation.json", json.dumps(found, indent=2).encode())
+    if find_spec("matplotlib"):
+        from metaalign_trainer.evaluate.plot import plot
+
+        plot(found["models"], out / "evaluation.png")
+    if args.json:
+        print(json.dumps(found))
+    else:
+        _print(found, out)
+    return 0
+
+
+def _named(paths: list[str]) -> dict[str, str]:
+    """The models by the last part of their paths, or the whole where that is not enough to tell them apart."""
+    if len(set(paths)) < len(paths):
+        raise UserError("a model is named twice")
+    short = [Path(path).parent.name if Path(path).name == "model" else Path(path).name for path in paths]
+    names = short if len(set(short)) == len(paths) and all(short) else paths
+    return dict(zip(names, paths, strict=True))
+
+
+def _print(found: Mapping[str, Any], out: Path) -> None:
+    models = found["models"]
+    console = wide_console()
+    table = Table("rows", title=f"{found['data']}: right by {found['measure']}, 95 % intervals", title_justify="left")
+    for name in models:
+        table.add_column(f"{name}\nflips", justify="right")
+        table.add_column("\npairs", justify="right")
+    first = next(iter(models.values()))["figures"]
+    for column in SHOWN:
+        for value in first.get(column, {}):
+            cells = []
+            for told in models.values():
+                figures = told["figures"].get(column, {}).get(value, {})
+                cells += [_share(figures.get("flips")), _share(figures.get("pairs"))]
+            table.add_row(Text(value if column in ("all", value) else f"{column}: {value}"), *cells)
+    console.print(table)
+    for name, gains in found["gains"].items():
+        gain = gains["all"]
+        told = f"{gain['value']:+.1%} of the pairs ({gain['low']:+.1%} to {gain['high']:+.1%}, {gain['n']:,} rows)"
+        console.print(Text(f"{next(iter(models))} against {name}: {told}"))
+    for name, told in models.items():
+        if told["rejected"]:
+            one = told["rejected"][0]
+            lead = f"{name}: {len(told['rejected']):,} rows left out, such as {one['id']}"
+            console.print(Text(f"{lead}: {one['reason']}, {one['detail']}", style="yellow"))
+    console.print(Text(f"more in {out / 'evaluation.json'}"))
+
+
+def _share(told: Mapping[str, Any] | None) -> str:
+    if not told:
+        return "–"
+    return f"{told['value']:.1%} ({told['low']:.0%}–{told['high']:.0%}) of {told['n']:,}"

@@ -1,0 +1,1 @@
+"""Does a model follow a preference that is given at inference time?"""
