@@ -185,3 +185,8 @@ class Library:
             if (folder / file).is_file():
                 return folder / file
         raise UserError(f"no {kind} '{name}'{did_you_mean(name, names)}")
+
+
+def meta_prompt(system_info: str, user_info: str) -> str:
+    """The system message that a dataset's rows hold for these tiers, by the bundled layout."""
+    return Library().prompt("meta_prompt").render(system_info=system_info, user_info=user_info).messages[0].content

@@ -26,6 +26,12 @@ def add(commands: Commands) -> None:
         help="which answer is ahead: by log-probability, by its mean over tokens, or over --reference (default: sum)",
     )
     evaluate.add_argument("--reference", metavar="MODEL", help="the model that rewards are measured against")
+    evaluate.add_argument(
+        "--benchmark",
+        metavar="MAPPING",
+        help="--data is a benchmark of the field with these columns: a .yaml file, or rpr, prefeval, personamem, "
+        "rewardbench-2",
+    )
     evaluate.add_argument("--no-meta-prompt", action="store_true", help="show the models the query alone")
     evaluate.add_argument(
         "--max-length", type=positive, default=2048, metavar="TOKENS", help="longer rows are left out"

@@ -11,9 +11,7 @@ from rich.text import Text
 
 from metaalign_data.commands.catalog import wide_console
 from metaalign_data.commands.with_trainer import trainer
-from metaalign_data.prompting import Library
-
-META_PROMPT = "meta_prompt"
+from metaalign_data.prompting import meta_prompt
 
 
 def chat(args: argparse.Namespace) -> int:
@@ -31,12 +29,6 @@ def chat(args: argparse.Namespace) -> int:
         while question := _asked():
             _tell(tiers, question, answering.answers(systems, question), as_json=args.json)
     return 0
-
-
-def meta_prompt(system_info: str, user_info: str) -> str:
-    """The system message that a dataset's rows hold for these tiers; "" where both are empty."""
-    request = Library().render(META_PROMPT, system_info=system_info, user_info=user_info)
-    return request.messages[0].content
 
 
 def _tiers(text: str) -> tuple[str, str]:

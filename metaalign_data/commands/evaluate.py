@@ -10,9 +10,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from metaalign_data.commands.benchmark import evaluate_benchmark
 from metaalign_data.commands.catalog import wide_console
+from metaalign_data.commands.evaluation import named, share_text, written
 from metaalign_data.commands.with_trainer import trainer
-from metaalign_data.engine.folder import write_atomically
 from metaalign_data.errors import UserError
 
 SHOWN = ("all", "split", "unseen combinations", "conflicts", "subset", "preference_kind")
@@ -22,6 +23,8 @@ SHOWN = ("all", "split", "unseen combinations", "conflicts", "subset", "preferen
 def evaluate(args: argparse.Namespace) -> int:
     if args.measure == "reward" and not args.reference:
         raise UserError("rewards are measured against a model", fix="name it with --reference")
+    if args.benchmark:
+        return evaluate_benchmark(args)
     with trainer():
         from metaalign_trainer.evaluate.dataset import SPLITS, Settings, evaluated
 
@@ -35,10 +38,8 @@ def evaluate(args: argparse.Namespace) -> int:
             max_length=args.max_length,
             seed=args.seed,
         )
-        found = evaluated(_named([args.model, *args.baseline]), settings)
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "evaluation.json", json.dumps(found, indent=2).encode())
+        found = evaluated(named([args.model, *args.baseline]), settings)
+    out = written(found, Path(args.out))
     if find_spec("matplotlib"):
         from metaalign_trainer.evaluate.plot import plot
 
@@ -48,15 +49,6 @@ def evaluate(args: argparse.Namespace) -> int:
     else:
         _print(found, out)
     return 0
-
-
-def _named(paths: list[str]) -> dict[str, str]:
-    """The models by the last part of their paths, or the whole where that is not enough to tell them apart."""
-    if len(set(paths)) < len(paths):
-        raise UserError("a model is named twice")
-    short = [Path(path).parent.name if Path(path).name == "model" else Path(path).name for path in paths]
-    names = short if len(set(short)) == len(paths) and all(short) else paths
-    return dict(zip(names, paths, strict=True))
 
 
 def _print(found: Mapping[str, Any], out: Path) -> None:
@@ -72,7 +64,7 @@ def _print(found: Mapping[str, Any], out: Path) -> None:
             cells = []
             for told in models.values():
                 figures = told["figures"].get(column, {}).get(value, {})
-                cells += [_share(figures.get("flips")), _share(figures.get("pairs"))]
+                cells += [share_text(figures.get("flips")), share_text(figures.get("pairs"))]
             table.add_row(Text(value if column in ("all", value) else f"{column}: {value}"), *cells)
     console.print(table)
     for name, gains in found["gains"].items():
@@ -85,9 +77,3 @@ def _print(found: Mapping[str, Any], out: Path) -> None:
             lead = f"{name}: {len(told['rejected']):,} rows left out, such as {one['id']}"
             console.print(Text(f"{lead}: {one['reason']}, {one['detail']}", style="yellow"))
     console.print(Text(f"more in {out / 'evaluation.json'}"))
-
-
-def _share(told: Mapping[str, Any] | None) -> str:
-    if not told:
-        return "–"
-    return f"{told['value']:.1%} ({told['low']:.0%}–{told['high']:.0%}) of {told['n']:,}"

@@ -1,8 +1,8 @@
 """The preference losses, as pure functions of summed log-probabilities.
 
 Throughout, `policy` and `reference` have shape (pairs, 2), chosen first: log-probabilities of whole answers, summed
-over their tokens, in nats. Each loss returns (losses, rewards): losses of shape (pairs,), and the implicit rewards of chosen
-and rejected, beta times (log pi - log ref), of shape (pairs, 2) and without gradient.
+over their tokens, in nats. Each loss returns (losses, rewards): losses of shape (pairs,), and the implicit rewards of
+chosen and rejected, beta times (log pi - log ref), of shape (pairs, 2) and without gradient.
 """
 
 from torch import Tensor

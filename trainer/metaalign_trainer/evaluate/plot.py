@@ -9,7 +9,7 @@ NOTHING = {"value": 0.0, "low": 0.0, "high": 0.0, "n": 0}
 
 
 def plot(models: Mapping[str, Any], path: Path) -> None:
-    """Flip and pair accuracy of each model by split, and on conflicts, as a PNG. `models` as `evaluated` returns them."""
+    """Flip and pair accuracy of each model by split and on conflicts, as a PNG. `models` is of `evaluated`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOKENS_AT_ONCE = 8192
 
 Measure = Literal["sum", "mean", "reward"]
-"""sum: log-probability of an answer; mean: per token; reward: sum less the reference's, DPO's implicit reward / beta."""
+"""sum: log-probability of an answer; mean: per token; reward: sum less the reference's, DPO's reward over beta."""
 
 
 @dataclass(frozen=True)
