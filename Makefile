@@ -22,7 +22,7 @@ test-long: .venv-dev/.installed ## run the tests that take minutes: a run killed
 	$(DEV)/pytest -q -m long $(PYTEST_ARGS)
 
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
-	for bench in judge preferences audit split rules dedup embed; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
+	for bench in judge preferences audit split rules dedup embed throughput engine resume limiter; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
 
 lint: .venv-dev/.installed ## check style and formatting
 	$(DEV)/ruff check .
