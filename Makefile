@@ -26,7 +26,7 @@ test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
 	$(DEV)/pytest -q -m trl
 
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
-	for bench in judge preferences audit split rules dedup embed; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
+	for bench in judge preferences audit split rules dedup embed throughput engine resume limiter; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
 
 lint: .venv-dev/.installed ## check style and formatting
 	$(DEV)/ruff check .

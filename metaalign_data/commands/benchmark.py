@@ -22,7 +22,11 @@ from metaalign_data.resources import bundled
 if TYPE_CHECKING:
     from metaalign_trainer.evaluate.shapes import Mapped
 
-READERS: dict[str, Callable[[Path], pl.DataFrame]] = {".parquet": pl.read_parquet, ".jsonl": pl.read_ndjson, ".csv": pl.read_csv}
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".parquet": pl.read_parquet,
+    ".jsonl": pl.read_ndjson,
+    ".csv": pl.read_csv,
+}
 
 
 def evaluate_benchmark(args: argparse.Namespace) -> int:

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from metaalign_data.errors import UserError
-from metaalign_data.teacher.ledger import Totals, check_version, checksum, prepare
+from metaalign_data.teacher.ledger import Totals, checksum
+from metaalign_data.teacher.ledger_schema import check_version, prepare
 
 GIVE_UP = 1000
 """Rows in a row that cannot be read, after which nothing more is looked for."""
