@@ -1,6 +1,6 @@
 """How many requests a server is given at once: more while that gains something, fewer when it only makes them wait."""
 
-START = 16
+START = 32
 CUT = 0.5
 """What is left of the window when the server says that it has too much to do, or answers not at all."""
 QUEUEING = 2.0

@@ -28,8 +28,8 @@ BROKEN = [
     ("seed: x\n", "recipe.yaml:4: seed: must be a whole number, is 'x'"),
     ("seed: 1\nseed: 2\n", "recipe.yaml:5: seed: is given twice, first in line 4"),
     ("sed: 1\n", "recipe.yaml:4: unknown key 'sed'; did you mean 'seed'?"),
-    ("folder: /\n", "recipe.yaml:4: unknown key 'folder'; valid: budget, dataset, judge, name, preferences, queries, run, "
-                    "seed, stages, subsets, teacher"),
+    ("folder: /\n", "recipe.yaml:4: unknown key 'folder'; valid: budget, dataset, judge, name, preferences, queries, "
+                    "run, seed, stages, subsets, teacher"),
     ("judge:\n  provider: simulatd\n",
      "recipe.yaml:5: judge.provider: unknown teacher 'simulatd'; did you mean 'simulated'?"),
     ("judge:\n  max_concurency: 2\n",
