@@ -50,7 +50,6 @@ class Window:
         """Compare a round with the best one. Where easing did not help, the server has become slower by itself."""
         pace, flow = self._waited_s / self._tokens, self._tokens / max(now - self._round_at, 1e-9)
         self._round_at, self._answers, self._tokens, self._waited_s = now, 0, 0, 0.0
-        self._round = self.size
         if self._best is None or pace < self._best[0] or flow > GAIN * self._best[1]:
             self._best, self._eased_from = (pace, flow), 0.0
         elif pace > QUEUEING * self._best[0]:
@@ -59,6 +58,7 @@ class Window:
             else:
                 self._eased_from = pace
                 self._shrink(EASE, now)
+        self._round = self.size
 
     def _grow(self, by: float) -> None:
         self.size = min(float(self.ceiling), self.size + by)
