@@ -38,7 +38,7 @@ class Window:
         self._waited_s += took_s
         if full:
             self._grow(1.0 if self._doubling else 1.0 / self.size)
-        if self._answers >= max(START, self._round):
+        if self._answers >= max(START, int(self._round)):
             self._close(now)
 
     def overloaded(self, sent_at: float, now: float) -> None:
@@ -56,7 +56,7 @@ class Window:
             if self._eased_from and pace > GAIN * EASE * self._eased_from:
                 self._best, self._eased_from = (pace, flow), 0.0
             else:
-                self._eased_from = pace
+                self._eased_from, self.size = pace, min(self.size, self._round)  # it may have grown meanwhile
                 self._shrink(EASE, now)
         self._round = self.size
 
