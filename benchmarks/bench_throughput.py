@@ -152,7 +152,7 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="8 requests a slot, one round, no results file")
+    parser.add_argument("--small", action="store_true", help="16 requests a slot, one round, no results file")
     parser.add_argument("--rounds", type=int, default=3)
     for name in ("--client", "--base-url"):
         parser.add_argument(name, help=argparse.SUPPRESS)
@@ -162,7 +162,7 @@ def main() -> None:
     if args.client:
         print(json.dumps(asyncio.run(measure(args.client, args.base_url, args.concurrency, args.requests))))
         return
-    per_slot, rounds = (8, 1) if args.small else (REQUESTS_PER_SLOT, args.rounds)
+    per_slot, rounds = (16, 1) if args.small else (REQUESTS_PER_SLOT, args.rounds)
     rows = [row for concurrency in (64, 256) for row in compare(concurrency, per_slot * concurrency, rounds)]
     show(rows)
     if not args.small:

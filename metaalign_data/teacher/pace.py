@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from metaalign_data.teacher.rate import Bucket, LearntRate
-from metaalign_data.teacher.window import Window
+from metaalign_data.teacher.window import START, Window
 
 Outcome = Literal["answered", "limited", "overloaded", "failed"]
 LEAST_WAIT_S = 0.001
@@ -147,5 +147,5 @@ class Paces:
         pace = self._by_endpoint.setdefault(endpoint, Pace(Window(ceiling)))
         if ceiling > pace.window.ceiling:
             pace.window.ceiling = ceiling
-            pace.window.size = max(pace.window.size, float(min(ceiling, 16)))
+            pace.window.size = max(pace.window.size, float(min(ceiling, START)))
         return pace

@@ -1,6 +1,6 @@
 """How many requests a server is given at once: more while that gains something, fewer when it only makes them wait."""
 
-START = 16
+START = 32
 CUT = 0.5
 """What is left of the window when the server says that it has too much to do, or answers not at all."""
 QUEUEING = 2.0
@@ -38,7 +38,7 @@ class Window:
         self._waited_s += took_s
         if full:
             self._grow(1.0 if self._doubling else 1.0 / self.size)
-        if self._answers >= max(START, self._round):
+        if self._answers >= max(START, int(self._round)):
             self._close(now)
 
     def overloaded(self, sent_at: float, now: float) -> None:
@@ -50,15 +50,15 @@ class Window:
         """Compare a round with the best one. Where easing did not help, the server has become slower by itself."""
         pace, flow = self._waited_s / self._tokens, self._tokens / max(now - self._round_at, 1e-9)
         self._round_at, self._answers, self._tokens, self._waited_s = now, 0, 0, 0.0
-        self._round = self.size
         if self._best is None or pace < self._best[0] or flow > GAIN * self._best[1]:
             self._best, self._eased_from = (pace, flow), 0.0
         elif pace > QUEUEING * self._best[0]:
             if self._eased_from and pace > GAIN * EASE * self._eased_from:
                 self._best, self._eased_from = (pace, flow), 0.0
             else:
-                self._eased_from = pace
+                self._eased_from, self.size = pace, min(self.size, self._round)  # it may have grown meanwhile
                 self._shrink(EASE, now)
+        self._round = self.size
 
     def _grow(self, by: float) -> None:
         self.size = min(float(self.ceiling), self.size + by)

@@ -29,11 +29,7 @@ BROKEN = [
     ("seed: 1\nseed: 2\n", "recipe.yaml:5: seed: is given twice, first in line 4"),
     ("sed: 1\n", "recipe.yaml:4: unknown key 'sed'; did you mean 'seed'?"),
     ("folder: /\n", "recipe.yaml:4: unknown key 'folder'; valid: budget, dataset, judge, name, preferences, queries, "
-<<<<<<< HEAD
-                    "run, seed, stages, subsets, teacher, weak_teacher"),
-=======
                     "run, seed, stages, subsets, teacher"),
->>>>>>> e2
     ("judge:\n  provider: simulatd\n",
      "recipe.yaml:5: judge.provider: unknown teacher 'simulatd'; did you mean 'simulated'?"),
     ("judge:\n  max_concurency: 2\n",
