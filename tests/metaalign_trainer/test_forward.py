@@ -143,3 +143,17 @@ def test_eight_passes_of_one_row_give_the_gradient_of_one_pass_of_eight() -> Non
 
     for ours, theirs in zip(gradients(1), gradients(8), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("kind", list(FLAT))
+def test_a_model_that_was_scored_is_called_as_before(kind: str) -> None:
+    """With padding on the left, as generation has it, and without."""
+    ids = torch.tensor([[0, 0, 5, 6, 7], [1, 20, 21, 22, 23]])
+    mask = (ids > 0).long()
+    before = tiny(kind, FLAT[kind])
+    after = tiny(kind, FLAT[kind])
+    with torch.no_grad():
+        answer_logps(after, ROWS)
+        for given in ({"attention_mask": mask}, {}):
+            ours, plain = (model(input_ids=ids, **given).logits[:, -1] for model in (after, before))
+            torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-10)

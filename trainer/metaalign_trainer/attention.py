@@ -5,7 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, PretrainedConfig
+from transformers import AttentionInterface, AttentionMaskInterface, PretrainedConfig
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
 from metaalign_trainer.layout import Layout
 
@@ -19,16 +21,21 @@ def flat_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    layout: Layout,
+    layout: Layout | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    **_: Any,
-) -> tuple[Tensor, None]:
+    **others: Any,
+) -> tuple[Tensor, Any]:
     """One product a branch: a prompt with its first answer, then each further answer with the prompt.
 
     `query` has shape (1, heads, tokens, width), `key` and `value` may have fewer heads; the result has shape
-    (1, tokens, heads, width).
+    (1, tokens, heads, width). Without a layout it is the plain attention of transformers, for whoever calls the model
+    otherwise.
     """
+    if layout is None:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
+        )
     grouped = query.shape[1] != key.shape[1]
     done = []
     for row in layout.rows:
@@ -56,6 +63,10 @@ def flat_attention(
 
 
 AttentionInterface.register(NAME, flat_attention)
+AttentionMaskInterface.register(NAME, sdpa_mask)
+
+NO_MASK = torch.ones(1, 1, 1, 1)
+"""What a flat pass gives for a mask, so that none is made: masks of four dimensions are taken as they are."""
 
 
 def takes_flat(config: PretrainedConfig) -> bool:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from metaalign_trainer.attention import NAME, takes_flat
+from metaalign_trainer.attention import NAME, NO_MASK, takes_flat
 from metaalign_trainer.data import Example
 from metaalign_trainer.layout import Layout
 
@@ -48,7 +48,13 @@ def _flat_hidden(model: Any, layout: Layout) -> Tensor:
     """Last hidden states of the tokens that predict a label: (labels, width)."""
     if model.config._attn_implementation != NAME:
         model.set_attn_implementation(NAME)
-    body = model.base_model(input_ids=layout.ids, position_ids=layout.positions, use_cache=False, layout=layout)
+    body = model.base_model(
+        input_ids=layout.ids,
+        attention_mask=NO_MASK,
+        position_ids=layout.positions,
+        use_cache=False,
+        layout=layout,
+    )
     hidden: Tensor = body.last_hidden_state[0, layout.labelled]
     return hidden
 
