@@ -32,6 +32,21 @@ def add(commands: Commands) -> None:
         help="--data is a benchmark of the field with these columns: a .yaml file, or rpr, prefeval, personamem, "
         "rewardbench-2",
     )
+    evaluate.add_argument(
+        "--judge", metavar="RECIPE", help="let this recipe's judges compare generated answers with each baseline's"
+    )
+    evaluate.add_argument("--simulate", action="store_true", help="a simulated judge: free, offline")
+    evaluate.add_argument(
+        "--questions",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="prompts that are answered for --judge (default: 100)",
+    )
+    evaluate.add_argument("--temperature", type=float, default=0.7, help="of these answers (default: 0.7)")
+    evaluate.add_argument(
+        "--max-new-tokens", type=positive, default=512, metavar="N", help="longest of these answers (default: 512)"
+    )
     evaluate.add_argument("--no-meta-prompt", action="store_true", help="show the models the query alone")
     evaluate.add_argument(
         "--max-length", type=positive, default=2048, metavar="TOKENS", help="longer rows are left out"

@@ -13,6 +13,7 @@ from rich.text import Text
 from metaalign_data.commands.benchmark import evaluate_benchmark
 from metaalign_data.commands.catalog import wide_console
 from metaalign_data.commands.evaluation import named, share_text, written
+from metaalign_data.commands.win_rate import win_rates
 from metaalign_data.commands.with_trainer import trainer
 from metaalign_data.errors import UserError
 
@@ -23,10 +24,12 @@ SHOWN = ("all", "split", "unseen combinations", "conflicts", "subset", "preferen
 def evaluate(args: argparse.Namespace) -> int:
     if args.measure == "reward" and not args.reference:
         raise UserError("rewards are measured against a model", fix="name it with --reference")
+    if args.judge and not args.baseline:
+        raise UserError("a judge compares with another model", fix="name one with --baseline")
     if args.benchmark:
         return evaluate_benchmark(args)
     with trainer():
-        from metaalign_trainer.evaluate.dataset import SPLITS, Settings, evaluated
+        from metaalign_trainer.evaluate.dataset import SPLITS, Settings, evaluated, test_rows
 
         settings = Settings(
             source=args.data,
@@ -38,7 +41,10 @@ def evaluate(args: argparse.Namespace) -> int:
             max_length=args.max_length,
             seed=args.seed,
         )
-        found = evaluated(named([args.model, *args.baseline]), settings)
+        models = named([args.model, *args.baseline])
+        found = evaluated(models, settings)
+        if args.judge:
+            found["win_rates"] = win_rates(models, test_rows(settings), args)
     out = written(found, Path(args.out))
     if find_spec("matplotlib"):
         from metaalign_trainer.evaluate.plot import plot
@@ -71,6 +77,10 @@ def _print(found: Mapping[str, Any], out: Path) -> None:
         gain = gains["all"]
         told = f"{gain['value']:+.1%} of the pairs ({gain['low']:+.1%} to {gain['high']:+.1%}, {gain['n']:,} rows)"
         console.print(Text(f"{next(iter(models))} against {name}: {told}"))
+    for name, met in found.get("win_rates", {}).items():
+        points = share_text(met["rate"]) if met["rate"] else "nothing decided"
+        score = f"{met['wins']} won, {met['ties']} tied, {met['losses']} lost, {met['undecided']} without a verdict"
+        console.print(Text(f"answers judged against {name}: {points}; {score}"))
     for name, told in models.items():
         if told["rejected"]:
             one = told["rejected"][0]

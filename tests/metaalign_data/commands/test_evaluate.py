@@ -49,6 +49,7 @@ def test_a_model_that_sees_no_meta_prompt_gets_half_of_the_pairs_and_no_flip(
     [
         (["--measure", "reward"], "--reference"),
         (["--split", "nosplit"], "nosplit"),
+        (["--judge", "quickstart"], "--baseline"),
         (["--baseline", "/nowhere/model"], "nowhere"),
         (["--benchmark", "rprr"], "did you mean 'rpr'"),
         (["--max-length", "5"], "none of 4 rows can be scored"),
@@ -74,6 +75,33 @@ def test_a_benchmark_of_the_field_is_read_by_its_mapping(models: dict[str, str],
     assert evaluate(models["ours"], "--data", source, "--benchmark", "rpr", out=tmp_path / "out") == 0
     (told,) = json.loads((tmp_path / "out/evaluation.json").read_text())["models"].values()
     assert (told["contexts"]["n"], told["questions"]["n"]) == (1, 1)
+
+
+def test_a_judge_prefers_what_was_said_to_nothing_and_ties_what_is_the_same(
+    models: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"ours": "Yes, it is a number.", "theirs": ""}
+    monkeypatch.setattr(
+        "metaalign_trainer.evaluate.answer.answers_to",
+        lambda rows, path, how, max_length: {row["id"]: said[Path(path).name] for row in rows},
+    )
+    data = save_dataset(tmp_path / "data")
+    judged = ["--judge", "quickstart", "--simulate", "--questions", "3"]
+    both = [models["ours"], "--baseline", models["theirs"], "--data", str(data)]
+    for answer, expected in (("", (3, 0, 0)), ("Yes, it is a number.", (0, 3, 0))):
+        said["theirs"] = answer
+        assert evaluate(*both, *judged, out=tmp_path / "out") == 0
+        met = json.loads((tmp_path / "out/evaluation.json").read_text())["win_rates"]["theirs"]
+        assert (met["wins"], met["ties"], met["losses"]) == expected
+
+
+def test_a_judge_compares_what_the_models_say(models: dict[str, str], tmp_path: Path) -> None:
+    data = save_dataset(tmp_path / "data")
+    judged = ["--judge", "quickstart", "--simulate", "--questions", "4", "--max-new-tokens", "8", "--seed", "1"]
+    other = models["theirs"]
+    assert evaluate(models["ours"], "--baseline", other, "--data", str(data), *judged, out=tmp_path / "out") == 0
+    met = json.loads((tmp_path / "out/evaluation.json").read_text())["win_rates"]["theirs"]
+    assert sum(met[name] for name in ("wins", "ties", "losses", "undecided")) == 4
 
 
 def test_chat_asks_what_a_training_row_asks(

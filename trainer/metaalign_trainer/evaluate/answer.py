@@ -1,17 +1,22 @@
 """What a model answers to one question under several system messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from metaalign_trainer.data import encode
 from metaalign_trainer.model import load_model
+from metaalign_trainer.sample import Sampling, sample
 from metaalign_trainer.start import renderer_of
 from metaalign_trainer.template import Message, Renderer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+ROWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,16 @@ class Answering:
         told = made[0, ids.shape[1] :].tolist()
         end = told.index(self.renderer.end_id) if self.renderer.end_id in told else len(told)
         return self.renderer.text(told[:end])
+
+
+def answers_to(rows: Sequence[Mapping[str, Any]], path: str, how: Sampling, max_length: int) -> dict[str, str]:
+    """Row id -> what the model in `path` answers to the row's prompt. Rows whose prompt is too long are left out."""
+    renderer = renderer_of(path)
+    examples, _ = encode(rows, renderer, max_length=max_length, answers="chosen")
+    model: Any = load_model(path, torch.float32)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    batches = [(start, examples[start : start + ROWS_AT_ONCE]) for start in range(0, len(examples), ROWS_AT_ONCE)]
+    return {answer.id: answer.text for batch in sample(model, renderer, batches, how) for answer in batch}
 
 
 def messages(system: str, question: str) -> list[Message]:

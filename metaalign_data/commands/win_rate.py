@@ -1,0 +1,67 @@
+"""evaluate --judge: whose answers a judge prefers under the rows' meta-prompts."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from metaalign_data.recipe import Recipe
+from metaalign_data.verdicts import Contest, verdicts
+
+POINTS = {"a": 1.0, "tie": 0.5, "b": 0.0}
+
+
+def win_rates(models: Mapping[str, str], rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> dict[str, Any]:
+    """Each baseline -> how the first model fares against it: wins, ties, losses, undecided, and the rate of points with
+    its interval (a tie is half a point).
+
+    Answers are compared in both orders as the recipe's `judge` stage would. Nothing loses to something.
+    """
+    from metaalign_trainer.evaluate.answer import answers_to
+    from metaalign_trainer.sample import Sampling
+
+    recipe = Recipe.load(args.judge)
+    recipe = recipe.simulated() if args.simulate else recipe
+    how = Sampling(args.temperature, 1.0, args.max_new_tokens, args.seed)
+    asked = list({repr(row["prompt"]): row for row in rows}.values())[: args.questions]
+    said = {name: answers_to(asked, path, how, args.max_length) for name, path in models.items()}
+    first, *others = models
+    ledger = Path(args.out) / "ledger.sqlite"
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    return {name: _against(asked, said[first], said[name], recipe, ledger, args.seed) for name in others}
+
+
+def _against(
+    rows: Sequence[Mapping[str, Any]],
+    ours: Mapping[str, str],
+    theirs: Mapping[str, str],
+    recipe: Recipe,
+    ledger: Path,
+    seed: int,
+) -> dict[str, Any]:
+    import numpy as np
+
+    from metaalign_trainer.evaluate.figures import clusters, share
+
+    both = [row for row in rows if row["id"] in ours and row["id"] in theirs]
+    told = {row["id"]: _unheard(ours[row["id"]], theirs[row["id"]]) for row in both}
+    open_rows = [row for row in both if told[row["id"]] is None]
+    contests = [Contest.of_row(row, ours[row["id"]], theirs[row["id"]]) for row in open_rows]
+    found = verdicts(recipe, contests, ledger) if contests else []
+    told |= {row["id"]: winner for row, winner in zip(open_rows, found, strict=True)}
+    decided = [row for row in both if told[row["id"]] is not None]
+    counts = {
+        name: sum(told[row["id"]] == who for row in decided)
+        for name, who in (("wins", "a"), ("ties", "tie"), ("losses", "b"))
+    }
+    points = np.array([POINTS[str(told[row["id"]])] for row in decided])
+    rate = asdict(share(points, clusters(decided), seed)) if decided else None
+    return {**counts, "undecided": len(both) - len(decided), "rate": rate}
+
+
+def _unheard(ours: str, theirs: str) -> str | None:
+    """The verdict that no judge is needed for; None where one is."""
+    if ours.strip() and theirs.strip():
+        return "tie" if ours.strip() == theirs.strip() else None
+    return "tie" if not ours.strip() and not theirs.strip() else "a" if ours.strip() else "b"
