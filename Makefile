@@ -7,7 +7,7 @@ DEV := .venv-dev/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test bench lint format types clean
+.PHONY: help quickstart test test-trl bench lint format types clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,6 +17,10 @@ quickstart: .venv/.installed ## make a small dataset with the simulated teacher:
 
 test: .venv-dev/.installed ## run every test
 	$(DEV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
+	@$(DEV)/python $(PIP_INSTALL) --group trl
+	$(DEV)/pytest -q -m trl
 
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
 	for bench in judge preferences audit split rules dedup embed; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done

@@ -33,6 +33,7 @@ from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
+from metaalign_data.queries.sources import query_sources
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.report.judging import judging_figures
 
@@ -212,6 +213,7 @@ class _Run:
             versions=software(),
             counts={name: c.as_dict() for name, c in runner.counts.items()},
             judging=judging,
+            sources=query_sources(recipe.queries),
             cost_usd=totals.usd,
             tokens=totals.tokens,
         )

@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from metaalign_data.arguments import looking, making, tools, training
+from metaalign_data.arguments import hub, looking, making, tools, training
 from metaalign_data.arguments.commands import Commands
 from metaalign_data.errors import MetaalignError, UserError
 
 
 def parser() -> argparse.ArgumentParser:
     commands = Commands()
-    for group in (making, looking, training, tools):
+    for group in (making, looking, training, tools, hub):
         group.add(commands)
     return commands.parser
 

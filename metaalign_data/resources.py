@@ -10,6 +10,9 @@ from typing import Literal
 
 Kind = Literal["prompts", "recipes"]
 
+TRAINING = "train-"
+"""How the names of the recipes begin that train a model; the others make a dataset."""
+
 
 def bundled(kind: Kind) -> Path:
     """Folder of the bundled files of this kind. Raises FileNotFoundError when the installation is damaged."""
@@ -18,3 +21,9 @@ def bundled(kind: Kind) -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError(f"the bundled {kind} are missing: reinstall metaalign-data")
+
+
+def bundled_recipes(*, training: bool = False) -> dict[str, Path]:
+    """The bundled recipes that make a dataset, or those that train a model, by name."""
+    files = sorted(bundled("recipes").glob("*.yaml"))
+    return {file.stem: file for file in files if file.stem.startswith(TRAINING) == training}

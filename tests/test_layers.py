@@ -32,13 +32,23 @@ LAYERS = (
     ("stages", "queries"),
     ("recipe",),
     ("engine",),
-    ("dataset", "report"),
-    ("api", "calibrate", "commands", "arguments", "cli", "testing", "__init__", "__main__"),
+    ("dataset", "report", "hub"),
+    ("api", "calibrate", "verdicts", "commands", "arguments", "cli", "testing", "__init__", "__main__"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all
 
-HEAVY = {"torch", "transformers", "datasets", "sentence_transformers", "openai", "sklearn", "scipy", "matplotlib"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "sentence_transformers",
+    "openai",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "faiss",
+}
 
 
 def modules() -> list[str]:

@@ -22,7 +22,9 @@ def add(commands: Commands) -> None:
     dedup.add_argument("--rejects", metavar="FILE", help="the dropped rows, with duplicate_of, similarity and rule")
 
     export = with_run(commands.add("export", "files:export", "write the dataset in another format"))
-    export.add_argument("--format", required=True, help="one of: jsonl, trl, sft")
+    export.add_argument(
+        "--format", required=True, help="jsonl, trl, trl-standard, sft, axolotl, llama-factory or openrlhf"
+    )
     export.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
     stages = commands.add("stages", "catalog:stages", "list the stages, or the settings of one")

@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from metaalign_data.dataset.columns import COLUMNS
 from metaalign_data.engine.wiring import library_of
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
+from metaalign_data.records import PreferencePair
 from metaalign_data.registry import stage_class, stage_names, stage_types
 
 
@@ -39,6 +41,7 @@ def stages(args: argparse.Namespace) -> int:
             "takes": takes,
             "gives": gives,
             "settings": _settings(cls),
+            "columns": COLUMNS["pairs"] if gives == PreferencePair.__name__ else {},
         }
     if args.json:
         print(json.dumps(found, indent=2))
@@ -54,6 +57,11 @@ def stages(args: argparse.Namespace) -> int:
         else:
             table.add_row(name, stage["takes"], stage["gives"], stage["does"])
     console.print(table)
+    if args.name and (columns := found[args.name]["columns"]):
+        told = Table("column that it gives", "what it holds")
+        for column, meaning in columns.items():
+            told.add_row(column, meaning)
+        console.print(told)
     return 0
 
 

@@ -1,7 +1,6 @@
 """dedup: the stage of this name, on any file."""
 
 import argparse
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -11,11 +10,10 @@ import polars as pl
 from pydantic import ValidationError
 from rich.table import Table
 
-from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.commands.catalog import wide_console
 from metaalign_data.duplicates import RuleName
-from metaalign_data.embed import EmbedderName, EmbeddingServer, Vectors
-from metaalign_data.engine.embedding import Embedding, Switchboard, unrecorded
+from metaalign_data.embed import EmbedderName, Vectors
+from metaalign_data.engine.embedding import Embedding, ask_alone
 from metaalign_data.errors import UserError, did_you_mean
 from metaalign_data.stages.dedup import Dedup
 
@@ -37,7 +35,7 @@ class _Tools:
     """What the stage takes of a Context, outside a run. Notes go to stderr."""
 
     def __init__(self, vectors: str | None) -> None:
-        self._embedding = Embedding(Path(vectors) if vectors else None, _ask)
+        self._embedding = Embedding(Path(vectors) if vectors else None, ask_alone)
 
     def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
         return self._embedding.embed(embedder, texts)
@@ -127,14 +125,3 @@ def _write(rows: pl.DataFrame, path: Path) -> None:
         WRITERS[path.suffix](rows, path)
     except (pl.exceptions.PolarsError, OSError) as e:
         raise UserError(f"cannot be written: {str(e).splitlines()[0]}", where=str(path)) from e
-
-
-def _ask(server: EmbeddingServer, requests: Sequence[ChatRequest]) -> Sequence[Completion]:
-    async def answers() -> Sequence[Completion]:
-        board = Switchboard(unrecorded)
-        try:
-            return await asyncio.to_thread(board.ask, server, requests)
-        finally:
-            await board.aclose()
-
-    return asyncio.run(answers())

@@ -7,23 +7,24 @@ from pathlib import Path
 from metaalign_data.dataset.formats import export as export_dataset
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError, did_you_mean
-from metaalign_data.resources import bundled
+from metaalign_data.resources import TRAINING, bundled_recipes
 
 
 def init(args: argparse.Namespace) -> int:
     target = Path(args.file)
-    names = sorted(path.stem for path in bundled("recipes").glob("*.yaml"))
-    if args.source not in names:
-        raise UserError(f"no bundled recipe '{args.source}'{did_you_mean(args.source, names)}")
+    recipes = bundled_recipes() | bundled_recipes(training=True)
+    if args.source not in recipes:
+        raise UserError(f"no bundled recipe '{args.source}'{did_you_mean(args.source, list(recipes))}")
     try:
         with target.open("x", encoding="utf-8") as file:
-            file.write((bundled("recipes") / f"{args.source}.yaml").read_text(encoding="utf-8"))
+            file.write(recipes[args.source].read_text(encoding="utf-8"))
     except FileExistsError as e:
         raise UserError("is there already", where=str(target), fix="name another file or remove it") from e
     except OSError as e:
         raise UserError(f"cannot be written: {e.strerror}", where=str(target)) from e
+    command = "train" if args.source.startswith(TRAINING) else "validate"
     print(
-        json.dumps({"recipe": str(target)}) if args.json else f"wrote {target}; next: metaalign-data validate {target}"
+        json.dumps({"recipe": str(target)}) if args.json else f"wrote {target}; next: metaalign-data {command} {target}"
     )
     return 0
 

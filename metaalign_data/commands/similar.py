@@ -13,8 +13,8 @@ from rich.text import Text
 
 from metaalign_data.api import RunResult
 from metaalign_data.commands.catalog import wide_console
-from metaalign_data.embed import HASHED_NGRAMS
-from metaalign_data.engine.embedding import Embedding
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, EmbeddingServer
+from metaalign_data.engine.embedding import Embedding, ask_alone
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError
@@ -27,9 +27,10 @@ EXCERPT_CHARS = 100
 def similar(args: argparse.Namespace) -> int:
     folder = RunFolder(Path(args.run))
     manifest = read_manifest(folder.manifest)
-    name = embedder_of(folder.recipe)
+    embedder = embedder_of(folder.recipe)
+    name = embedder if isinstance(embedder, str) else embedder.model
     pairs = RunResult(folder.root, manifest["state"], manifest["verdict"], manifest).pairs()
-    found = nearest(pairs, args.text, args.on, args.k, partial(Embedding(folder.vectors).embed, name))
+    found = nearest(pairs, args.text, args.on, args.k, partial(Embedding(folder.vectors, ask_alone).embed, embedder))
     if args.json:
         print(json.dumps({"on": args.on, "embedder": name, "rows": found.to_dicts()}, ensure_ascii=False))
         return 0
@@ -55,7 +56,7 @@ def nearest(pairs: pl.DataFrame, text: str, on: str, k: int, embed: Embed) -> pl
     return found.sort("similarity", "id", descending=[True, False]).head(k)
 
 
-def embedder_of(recipe: Path) -> str:
+def embedder_of(recipe: Path) -> EmbedderName:
     """The embedder of the run's first `dedup`, as its recipe was written down; hashed-ngrams where it has none."""
     try:
         stages = yaml.safe_load(recipe.read_text(encoding="utf-8"))["stages"]
@@ -65,6 +66,8 @@ def embedder_of(recipe: Path) -> str:
         match entry:
             case {"dedup": {"embedder": str(name)}}:
                 return name
+            case {"dedup": {"embedder": dict(server)}}:
+                return EmbeddingServer.model_validate(server)
     return HASHED_NGRAMS
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from metaalign_data.commands.run import ERR
 from metaalign_data.errors import MetaalignError, MissingExtra, UserError, did_you_mean
 from metaalign_data.recipe import Recipe
-from metaalign_data.resources import bundled
+from metaalign_data.resources import bundled_recipes
 from metaalign_data.verdicts import Contest, verdicts
 
 if TYPE_CHECKING:
+    from metaalign_trainer.config import Config
     from metaalign_trainer.second_stage import Judge, Verdict
 
 _VERDICTS: "Mapping[str | None, Verdict | None]" = {"a": "chosen", "b": "sampled", "tie": "tie", None: None}
@@ -25,15 +26,11 @@ def train(args: argparse.Namespace) -> int:
         raise MissingExtra("training", "train")
     from metaalign_trainer.config import Config
     from metaalign_trainer.errors import Diverged, TrainerError
-    from metaalign_trainer.stages import train as run_stages
     from metaalign_trainer.stopping import Interrupted
-    from metaalign_trainer.telling import told
 
     try:
-        config = Config.load(_config_file(args.config), _overrides(args))
-        out = Path(args.out) if args.out else Path("runs") / config.name
-        judge = _judge(config.judge, out, simulate=args.simulate) if config.judge else None
-        summary = run_stages(config, out, judge=judge, quiet=False)
+        config = Config.load(_config_file(args.config), args.set)
+        return _train(args, config, Path(args.out) if args.out else Path("runs") / config.name)
     except Diverged as e:
         raise MetaalignError(str(e)) from e
     except TrainerError as e:
@@ -41,8 +38,35 @@ def train(args: argparse.Namespace) -> int:
     except Interrupted as e:
         ERR.print(f"{e}; run the same command again to go on", markup=False, soft_wrap=True)
         return 130
+
+
+def _train(args: argparse.Namespace, config: "Config", out: Path) -> int:
+    from metaalign_trainer.rows import is_simulated, read_rows
+    from metaalign_trainer.stages import train as run_stages
+    from metaalign_trainer.telling import told
+
+    if args.push_to and not args.allow_simulated and is_simulated(read_rows(config, config.data.split)):
+        what = "a model that learns simulated data is not to be published"
+        raise UserError(what, where=config.data.source, fix="--allow-simulated publishes it all the same")
+    judge = _judge(config.judge, out, simulate=args.simulate) if config.judge else None
+    summary = run_stages(config, out, judge=judge)
+    if not summary:  # one of several processes, and not the first
+        return 0
+    if args.push_to:
+        summary["pushed"] = _pushed(out / "model", args.push_to, private=args.private)
     print(json.dumps(summary) if args.json else "\n".join(told(summary)))
+    if args.push_to and not args.json:
+        print(f"pushed   {summary['pushed']}")
     return 0
+
+
+def _pushed(model: Path, repository: str, *, private: bool) -> str:
+    """The address of the repository that holds the model now."""
+    from metaalign_data.commands.push import quiet_in_pipes
+    from metaalign_data.hub.push import Target, push_folder
+
+    quiet_in_pipes()
+    return push_folder(model, Target(repository, kind="model", private=private)).url
 
 
 def _config_file(name: str) -> Path:
@@ -50,17 +74,11 @@ def _config_file(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    names = sorted(file.stem for file in bundled("recipes").glob("train-*.yaml"))
-    if name in names:
-        return bundled("recipes") / f"{name}.yaml"
+    recipes = bundled_recipes(training=True)
+    if name in recipes:
+        return recipes[name]
     what = f"there is no training configuration '{name}': no such file, and no bundled one of that name"
-    raise UserError(what + did_you_mean(name, names))
-
-
-def _overrides(args: argparse.Namespace) -> list[str]:
-    push = [f"push.to={args.push_to}"] if args.push_to else []
-    flags = {"private": args.private, "allow_simulated": args.allow_simulated}
-    return [*args.set, *push, *(f"push.{name}=true" for name, given in flags.items() if given)]
+    raise UserError(what + did_you_mean(name, list(recipes)))
 
 
 def _judge(recipe: str, out: Path, *, simulate: bool) -> "Judge":

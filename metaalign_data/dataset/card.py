@@ -1,83 +1,49 @@
 """README.md of a dataset: what it is, how it was made, what is in it. Text from outside never becomes markup."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
-import yaml
 
+from metaalign_data.dataset.columns import COLUMNS
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
-from metaalign_data.records import PreferencePair, column_descriptions
+from metaalign_data.dataset.front_matter import DEFAULT_CONFIG, Tables, front_matter, title
+from metaalign_data.dataset.markdown import fenced, inline, table
+from metaalign_data.dataset.plots import BEGIN, END
 
-Tables = Mapping[str, Mapping[str, pl.DataFrame]]
-
-_LIMITS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
-_FENCE = re.compile(r"`{3,}")
 EXCERPT_CHARS = 1_500
+PAPER_ID = "2410.14184"
+AUTHORS = (
+    "Zhang, Mozhi and Wang, Pengyu and Tan, Chenkun and Huang, Mianqiu and Zhang, Dong and Zhou, Yaqian and Qiu, Xipeng"
+)
+PAPER = "MetaAlign: Align Large Language Models with Diverse Preferences during Inference Time"
 
 
 def card(tables: Tables, facts: DatasetFacts) -> str:
     """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits."""
+    splits = tables[DEFAULT_CONFIG]
+    pairs = pl.concat(rows.with_columns(split=pl.lit(name)) for name, rows in splits.items())
     sections = [
-        f"---\n{_front_matter(tables, facts)}---",
-        f"# {_inline(_title(facts))}",
+        f"---\n{front_matter(tables, facts)}---",
+        f"# {inline(title(facts))}",
         _notice(facts),
         "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
         "message, and the chosen response follows it where the rejected one does not. Rows that share a `flip_id` hold "
         "the same two responses in opposite order, under opposite preferences.",
         '```python\nfrom datasets import load_dataset\n\npairs = load_dataset("path/of/this/folder", "pairs")\n```',
-        f"## Rows\n\n{_rows(tables)}",
-        f"## In figures\n\n{_figures(tables['pairs'], facts)}",
-        f"## Columns of `pairs`\n\n{_columns(tables['pairs'])}",
-        f"## An example\n\n{_example(tables['pairs'])}",
-        f"## How it was made\n\n{_making(tables['pairs'], facts)}",
+        f"## Rows\n\n{_rows(tables, pairs)}",
+        f"## In figures\n\n{_figures(pairs, facts)}",
+        f"{BEGIN}\n{END}",
+        f"## Columns\n\n{_columns(tables)}",
+        f"## An example\n\n{_example(pairs)}",
+        f"## How it was made\n\n{_making(pairs, facts)}",
         f"## What was left out\n\n{_left_out(facts)}",
-        "## Source of the method\n\nMetaAlign: Align Large Language Models with Diverse Preferences during Inference "
-        "Time, [arXiv 2410.14184](https://arxiv.org/abs/2410.14184). Made with metaalign-data "
-        f"{facts.versions.get('metaalign-data', '')}.",
+        f"## What it is for, and its limits\n\n{_limits(facts)}",
+        f"## Licence\n\n{_licence(facts)}",
+        f"## Citation\n\n{_citation(facts)}",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def _title(facts: DatasetFacts) -> str:
-    return " ".join((facts.pretty_name or facts.name).split())
-
-
-def _size(rows: int) -> str:
-    """The range of the number of rows, as the Hub spells it."""
-    above = next((i for i in range(len(_LIMITS)) if rows < 10 ** (i + 3)), len(_LIMITS) - 1)
-    return f"{_LIMITS[above - 1]}<n<{_LIMITS[above]}" if above else f"n<{_LIMITS[0]}"
-
-
-def _front_matter(tables: Tables, facts: DatasetFacts) -> str:
-    rows = sum(table.height for table in tables["pairs"].values())
-    fields: dict[str, Any] = {
-        "pretty_name": _title(facts),
-        "license": facts.license,
-        "language": list(facts.language),
-        "task_categories": ["text-generation"],
-        "size_categories": [_size(rows)],
-        "tags": [
-            "preference",
-            "alignment",
-            "dpo",
-            "metaalign",
-            "synthetic",
-            *(["simulated"] if facts.simulated else []),
-        ],
-        "configs": [
-            {
-                "config_name": config,
-                "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
-                **({"default": True} if config == "pairs" else {}),
-            }
-            for config, splits in tables.items()
-        ],
-    }
-    kept = {name: value for name, value in fields.items() if value}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
 
 
 def _notice(facts: DatasetFacts) -> str:
@@ -89,28 +55,26 @@ def _notice(facts: DatasetFacts) -> str:
     )
 
 
-def _rows(tables: Tables) -> str:
-    lines = [
-        [config, split, f"{table.height:,}"] for config, splits in tables.items() for split, table in splits.items()
-    ]
-    pairs = pl.concat(tables["pairs"].values())
+def _rows(tables: Tables, pairs: pl.DataFrame) -> str:
+    lines = [[config, split, f"{rows.height:,}"] for config, splits in tables.items() for split, rows in splits.items()]
     by_subset = pairs.group_by("subset").agg(
         rows=pl.len(),
         preferences=pl.col("preference_id").n_unique(),
+        explicit=(pl.col("preference_kind") == "explicit").sum(),
         implicit=(pl.col("preference_kind") == "implicit").sum(),
         flips=pl.col("flip_id").is_not_null().sum(),
     )
-    subsets = [[str(cell) for cell in row] for row in by_subset.sort("subset").iter_rows()]
+    subsets = [[name, *(f"{n:,}" for n in counts)] for name, *counts in by_subset.sort("subset").iter_rows()]
     return "\n\n".join(
         (
-            _table(["config", "split", "rows"], lines),
-            _table(["subset", "rows", "distinct preferences", "implicit", "rows in flips"], subsets),
+            table(["config", "split", "rows"], lines),
+            table(["subset", "rows", "distinct preferences", "explicit", "implicit", "rows in flips"], subsets),
         )
     )
 
 
-def _figures(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
-    told = dataset_figures(pl.concat(table.with_columns(split=pl.lit(name)) for name, table in splits.items()))
+def _figures(pairs: pl.DataFrame, facts: DatasetFacts) -> str:
+    told = dataset_figures(pairs)
     harmful = round(told["harmful_share"] * told["rows"])
     votes = facts.judging.get("all", {})
     lines = [
@@ -127,29 +91,30 @@ def _figures(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
         ["agreement of the judge's votes", _percent(facts.judging.get("agreement"))],
         ["the judge's position bias", _percent(votes.get("position_bias"))],
         ["the judge's length bias", _percent(votes.get("length_bias"))],
+        ["cost", "unknown (no price was given)" if facts.cost_usd is None else f"{facts.cost_usd:.4f} USD"],
     ]
-    return _table(["figure", "value"], lines)
+    return table(["figure", "value"], lines)
 
 
 def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
 
 
-def _columns(splits: Mapping[str, pl.DataFrame]) -> str:
-    told = {"id": "hash of the row's content", **column_descriptions(PreferencePair)}
-    names = next(iter(splits.values())).columns
-    return _table(["column", "what it holds"], [[f"`{name}`", told[name]] for name in names])
+def _columns(tables: Tables) -> str:
+    parts = []
+    for config, splits in tables.items():
+        names = next(iter(splits.values())).columns
+        rows = [[f"`{name}`", COLUMNS[config][name]] for name in names]
+        parts.append(f"### `{config}`\n\n{table(['column', 'what it holds'], rows)}")
+    return "\n\n".join(parts)
 
 
-def _example(splits: Mapping[str, pl.DataFrame]) -> str:
+def _example(pairs: pl.DataFrame) -> str:
     """A pair and, where there is one, its flip."""
-    rows = pl.concat(splits.values())
-    flips = rows.filter(pl.col("flip_id").is_not_null())
-    shown = flips.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else rows.head(1)
+    flips = pairs.filter(pl.col("flip_id").is_not_null())
+    shown = flips.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else pairs.head(1)
     return "\n\n".join(
-        _fenced(
-            "\n\n".join(f"[{name}]\n{_excerpt(text)}" for name, text in _parts(row)),
-        )
+        fenced("\n\n".join(f"[{name}]\n{_excerpt(text)}" for name, text in _parts(row)))
         for row in shown.iter_rows(named=True)
     )
 
@@ -166,14 +131,13 @@ def _excerpt(text: str) -> str:
     return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + " …"
 
 
-def _making(splits: Mapping[str, pl.DataFrame], facts: DatasetFacts) -> str:
-    cost = "unknown (no price was given)" if facts.cost_usd is None else f"{facts.cost_usd:.4f} USD"
+def _making(pairs: pl.DataFrame, facts: DatasetFacts) -> str:
     software = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
-    prompts = {prompt for table in splits.values() for prompt in table["prompt_versions"].explode().drop_nulls()}
+    prompts = pairs["prompt_versions"].explode().drop_nulls().unique().sort()
     return (
-        f"Responses by {_inline(facts.teacher_model)}, verdicts by {_inline(facts.judge_model)}, seed {facts.seed}, "
-        f"{facts.tokens:,} tokens, cost {cost}. Software: {software}. Prompts, by name and hash: "
-        f"{_inline(', '.join(sorted(prompts)))}. The recipe:\n\n{_fenced(facts.recipe_yaml, 'yaml')}"
+        f"Responses by {inline(facts.teacher_model)}, verdicts by {inline(facts.judge_model)}, seed {facts.seed}, "
+        f"{facts.tokens:,} tokens. Software: {software}. Prompts, by name and hash: {inline(', '.join(prompts))}. "
+        f"The recipe:\n\n{fenced(facts.recipe_yaml, 'yaml')}"
     )
 
 
@@ -182,28 +146,44 @@ def _left_out(facts: DatasetFacts) -> str:
         [stage, *(f"{counts[key]:,}" for key in ("in", "out", "rejected", "failed")), _reasons(counts["reasons"])]
         for stage, counts in facts.counts.items()
     ]
-    return _table(["stage", "in", "out", "rejected", "failed", "reasons"], lines)
+    return table(["stage", "in", "out", "rejected", "failed", "reasons"], lines)
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _limits(facts: DatasetFacts) -> str:
+    made_by = "a program" if facts.simulated else "language models"
+    points = (
+        "For: training a model to follow the preference that its system message states or implies (SFT on `sft`, DPO "
+        "and its kin on `pairs`), and measuring whether one does: on the test splits, and on flips above all.",
+        f"Preferences, people, responses and verdicts were made by {made_by}, not by people. Backgrounds are "
+        "inventions; what they are taken to imply is a stereotype at times, and says nothing about real groups.",
+        '"Chosen" means: follows the meta-prompt better. It is not a judgement of truth or of safety beyond what the '
+        "meta-prompt asks; rows under a policy that permits more hold answers that another provider would refuse.",
+        "Verdicts err. The figures above say how far the judge agrees with itself, not how often it is right.",
+        'The splits keep apart near-duplicates as the embedder of the stage `split` sees them; "unseen" means no more.',
+    )
+    return "\n".join(f"- {point}" for point in points)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _licence(facts: DatasetFacts) -> str:
+    stated = inline(facts.license) if facts.license else "none is stated: ask whoever published it"
+    rows = [[inline(source), inline(licence or "not stated")] for source, licence in facts.sources.items()]
+    own = "" if facts.simulated else " The terms of the models that wrote the responses may bind their use as well."
+    return f"This dataset: {stated}. Its queries came from:\n\n{table(['source', 'licence'], rows)}\n\n{own}".rstrip()
 
 
-def _inline(text: str) -> str:
-    """Text of somebody else within a line, with no meaning as Markdown or HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(text.split()))
-
-
-def _fenced(text: str, language: str = "text") -> str:
-    """A code block that the text cannot end."""
-    fence = "`" * (1 + max((len(run) for run in _FENCE.findall(text)), default=2))
-    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+def _citation(facts: DatasetFacts) -> str:
+    version = facts.versions.get("metaalign-data", "")
+    entries = (
+        f"@misc{{metaalign,\n  title = {{{PAPER}}},\n"
+        f"  author = {{{AUTHORS}}},\n"
+        f"  year = {{2024}},\n  eprint = {{{PAPER_ID}}},\n  archivePrefix = {{arXiv}}\n}}",
+        f"@software{{metaalign_data,\n  title = {{metaalign-data}},\n  version = {{{version}}}\n}}",
+    )
+    return (
+        f"The method: {PAPER}, [arXiv {PAPER_ID}](https://arxiv.org/abs/{PAPER_ID}). This dataset follows its idea; it "
+        "is not the dataset of the paper.\n\n" + fenced("\n\n".join(entries), "bibtex")
+    )

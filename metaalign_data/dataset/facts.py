@@ -11,6 +11,7 @@ class DatasetFacts:
     """`counts` is the manifest's: by stage the rows in, passed, rejected, failed, out, and the reasons. `judging` are
     the figures of report/judging.py.
 
+    `sources` are the files or datasets that the queries came from, each with its licence, None where it is not said.
     `cost_usd` covers every answer that the dataset took, over all resumes; None where a price is unknown.
     """
 
@@ -26,5 +27,6 @@ class DatasetFacts:
     versions: Mapping[str, str]
     counts: Mapping[str, Mapping[str, Any]]
     judging: Mapping[str, Any]
+    sources: Mapping[str, str | None]
     cost_usd: Decimal | None
     tokens: int

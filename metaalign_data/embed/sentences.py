@@ -86,9 +86,10 @@ class SentenceModel:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            first = self._encode(batches[0])  # settles the tokenizer, which must not be set up by two threads at once
+            # The shortest texts go first, alone: the tokenizer must not be set up by two threads at once.
+            last = self._encode(batches[-1])
             with ThreadPoolExecutor(CORES) as pool:
-                return [first, *pool.map(self._encode, batches[1:])]
+                return [*pool.map(self._encode, batches[:-1]), last]
         finally:
             torch.set_num_threads(threads)
 

@@ -87,3 +87,16 @@ def unrecorded(client: Client, settings: TeacherSettings) -> Teacher:
     meter = Meter()
     limited = Limited(client, settings.max_concurrency, settings.timeout_s, meter, longest_pause_s=PATIENCE_S)
     return Retrying(limited, settings.max_attempts, meter)
+
+
+def ask_alone(server: EmbeddingServer, requests: Sequence[ChatRequest]) -> Sequence[Completion]:
+    """Answers of the server outside any run: no ledger, no budget."""
+
+    async def answers() -> Sequence[Completion]:
+        board = Switchboard(unrecorded)
+        try:
+            return await asyncio.to_thread(board.ask, server, requests)
+        finally:
+            await board.aclose()
+
+    return asyncio.run(answers())

@@ -1,4 +1,4 @@
-"""Near neighbours among unit vectors, exact: all pairs above a cosine, clusters of them, and a cover."""
+"""Near neighbours among unit vectors: all pairs above a cosine, clusters of them, and a cover."""
 
 from metaalign_data.neighbours.clusters import clusters
 from metaalign_data.neighbours.cover import BLOCK, Cover, Duplicate, greedy_cover

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from metaalign_data.embed import Vectors, check_unit
-from metaalign_data.neighbours.screen import SAMPLE, TILE, TOLERANCE, Indices, Screen, fit, verified
+from metaalign_data.neighbours.index import LEARNT_FROM, Index, available
+from metaalign_data.neighbours.screen import SAMPLE, TILE, TOLERANCE, Indices, Screen, fit, near_pairs, verified
 from metaalign_data.neighbours.threads import side_by_side
 
 BLOCK = 1024
@@ -14,6 +16,11 @@ BLOCK = 1024
 SCREENED = 2_048
 """From so many kept rows on, looking for a screen costs less than it saves."""
 STRIP = 8 * TILE
+INDEXED = 2_000_000
+"""From so many rows on, an index that misses some is worth the hours that it saves (benchmarks/bench_dedup.py)."""
+
+PROBED_EVERY, PROBED, MEASURED_TILE = 64, 64, 16_384
+"""Of every so many blocks, so many rows are looked for in the index and exactly, among so many kept ones at a time."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,10 @@ class Cover:
 
     `columns` hold the vectors of all rows, one array for each thing compared; those of a row must be there when it is
     looked at. Two rows are near if they are at least `threshold` close in every column and do not share a value of
-    `apart`, None aside. Exact. Memory beside the columns: a sketch of each kept row, and BLOCK x BLOCK cosines.
+    `apart`, None aside. Memory beside the columns: a sketch of each kept row, and BLOCK x BLOCK cosines.
+
+    Exact, except for INDEXED rows and more where faiss is installed: then a row that is near to a kept one may be kept
+    as well, and how seldom that happens is measured on a row of each block. What is dropped is near a kept row, always.
     """
 
     def __init__(self, columns: Sequence[Vectors], threshold: float, apart: Sequence[str | None]) -> None:
@@ -41,6 +51,12 @@ class Cover:
         self._screen = Screen(0, None)
         self._fitted_at = 0
         self._sketches: Vectors | None = None
+        self._index: Index | None = None
+        self._looks = self._sampled = self._missed = 0
+
+    @property
+    def _large(self) -> bool:
+        return len(self._group) >= INDEXED
 
     @property
     def _column(self) -> Vectors:
@@ -49,8 +65,14 @@ class Cover:
     @property
     def method(self) -> str:
         """How it looks, in words for people."""
-        dimensions = self._screen.dimensions
-        if dimensions is None:
+        if self._index is not None:
+            found = f"{1 - self._missed / self._sampled:.1%}" if self._sampled else "an unknown share"
+            return (
+                f"an index of {self._index.cells:,} cells, which found {found} of {self._sampled:,} near rows sampled"
+            )
+        if self._large and not available():
+            return "exact search, which takes hours here: with metaalign-data[index] it would not"
+        if (dimensions := self._screen.dimensions) is None:
             return "exact search, by plain products"
         return f"exact search, screened by {dimensions} of {self._column.shape[1]} dimensions"
 
@@ -91,7 +113,13 @@ class Cover:
         self._n_kept += 1
 
     def _fit(self) -> None:
-        """Find a screen when there is something to learn from: at first, and while the sample grows."""
+        """Find an index or a screen when there is something to learn from: at first, and while the sample grows."""
+        if self._index is None and self._large and self._n_kept >= LEARNT_FROM and available():
+            self._index = Index(self._column[self._kept[:LEARNT_FROM]], len(self._group))
+            self._screen, self._sketches = Screen(self._screen.column, None), None
+        if self._index is not None:
+            self._index.add(self._column[self._kept[len(self._index) : self._n_kept]])
+            return
         if self._n_kept < SCREENED or self._n_kept < 4 * self._fitted_at or self._fitted_at >= SAMPLE:
             return
         kept = self._kept[: self._n_kept]
@@ -114,14 +142,44 @@ class Cover:
             i, others, cosine = (np.concatenate(parts) for parts in zip(*found, strict=True))
             return i + start, others, cosine
 
+        if self._index is not None:
+            return self._nearest_indexed(self._index, rows)
         nearest, best = np.zeros(len(rows), dtype=np.intp), np.full(len(rows), -np.inf, dtype=np.float32)
         corners = [(start, left) for left in range(0, self._n_kept, STRIP) for start in range(0, len(rows), TILE)]
         for i, others, cosine in side_by_side(strip, corners):
-            order = np.lexsort((others, -cosine, i))
-            first = order[np.unique(i[order], return_index=True)[1]]
+            first = _closest(i, others, cosine)
             closer = first[cosine[first] > best[i[first]]]
             best[i[closer]], nearest[i[closer]] = cosine[closer], others[closer]
         return nearest, best
+
+    def _nearest_indexed(self, index: Index, rows: Indices) -> tuple[Indices, Vectors]:
+        nearest, best = np.zeros(len(rows), dtype=np.intp), np.full(len(rows), -np.inf, dtype=np.float32)
+        i, numbers = index.candidates(self._column[rows], self.threshold)
+        others = self._kept[numbers]
+        near, cosine = near_pairs(self.columns, self.threshold, rows[i], others)
+        apart = self._apart(rows[i[near]], others[near])
+        i, others, cosine = i[near][apart], others[near][apart], cosine[apart]
+        first = _closest(i, others, cosine)
+        best[i[first]], nearest[i[first]] = cosine[first], others[first]
+        self._looks += 1
+        if self._looks % PROBED_EVERY == 1:
+            self._measure(rows[:PROBED], best[:PROBED])
+        return nearest, best
+
+    def _measure(self, rows: Indices, found: Vectors) -> None:
+        """Count for how many of the rows some kept row is near, and for how many of these the index found none."""
+        near = np.zeros(len(rows), dtype=bool)
+        for start in range(0, self._n_kept, MEASURED_TILE):
+            others = self._kept[start : min(start + MEASURED_TILE, self._n_kept)]
+            least = np.minimum.reduce([column[rows] @ column[others].T for column in self.columns])
+            near |= ((least >= self.threshold) & self._apart(rows[:, None], others)).any(axis=1)
+        self._sampled += int(near.sum())
+        self._missed += int((near & (found == -np.inf)).sum())
+
+    def _apart(self, rows: Indices, others: Indices) -> npt.NDArray[np.bool_]:
+        """Which of the pairs may be compared: those that share no value of `apart`."""
+        apart: npt.NDArray[np.bool_] = (self._group[rows] != self._group[others]) | (self._group[rows] < 0)
+        return apart
 
     def _near(self, rows: Indices, sketch: Vectors, first: int) -> tuple[Indices, Indices, Vectors]:
         """Pairs of the rows and the tile of kept ones from `first` on: place of the row, the kept row, the cosine."""
@@ -129,8 +187,14 @@ class Cover:
         kept = self._sketches[first : first + len(others)] if self._sketches is not None else self._column[others]
         candidates = np.flatnonzero(sketch @ kept.T >= self.threshold - 2 * TOLERANCE)
         i, j, cosine = verified(self.columns, self.threshold, rows, others, candidates)
-        apart = (self._group[rows[i]] != self._group[others[j]]) | (self._group[rows[i]] < 0)
+        apart = self._apart(rows[i], others[j])
         return i[apart], others[j[apart]], cosine[apart]
+
+
+def _closest(i: Indices, others: Indices, cosine: Vectors) -> Indices:
+    """Of the pairs with the same i, the place of the closest, the first of equals."""
+    order = np.lexsort((others, -cosine, i))
+    return order[np.unique(i[order], return_index=True)[1]]
 
 
 def greedy_cover(columns: Sequence[Vectors], threshold: float, apart: Sequence[str | None]) -> list[Duplicate | None]:

@@ -93,12 +93,18 @@ def verified(
         least = np.minimum.reduce([column[rows] @ column[others].T for column in columns])
         near = least[i, j] >= threshold - 2 * TOLERANCE
         i, j = i[near], j[near]
-    cosine = np.full(len(i), np.inf, dtype=np.float32)
+    near, cosine = near_pairs(columns, threshold, rows[i], others[j])
+    return i[near], j[near], cosine
+
+
+def near_pairs(columns: Sequence[Vectors], threshold: float, rows: Indices, others: Indices) -> tuple[Indices, Vectors]:
+    """Which pairs of a row and another are at least `threshold` close in every column, and their least cosine."""
+    near, cosine = np.arange(len(rows)), np.full(len(rows), np.inf, dtype=np.float32)
     for column in columns:
-        np.minimum(cosine, _cosines(column, rows[i], others[j]), out=cosine)
-        near = cosine >= threshold - TOLERANCE
-        i, j, cosine = i[near], j[near], cosine[near]
-    return i, j, cosine
+        np.minimum(cosine, _cosines(column, rows[near], others[near]), out=cosine)
+        left = cosine >= threshold - TOLERANCE
+        near, cosine = near[left], cosine[left]
+    return near, cosine
 
 
 def _cosines(column: Vectors, rows: Indices, others: Indices) -> Vectors:

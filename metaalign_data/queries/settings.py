@@ -15,7 +15,7 @@ def _single(names: tuple[str, ...]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
 
 
-Columns = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_listed), PlainSerializer(_single)]
+Names = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_listed), PlainSerializer(_single)]
 
 
 class QuerySettings(BaseModel):
@@ -23,19 +23,22 @@ class QuerySettings(BaseModel):
 
     model_config = FROZEN
     source: str = Field(min_length=1, description="'bundled', a .jsonl, .csv or .parquet file, or a Hub dataset id")
-    text: Columns = Field(default=("text",), description="column of the text, or several, joined by a blank line")
+    text: Names = Field(default=("text",), description="column of the text, or several, joined by a blank line")
     id: str | None = Field(default=None, description="column of the row's id; null takes a hash of the text")
     limit: int | None = Field(default=None, ge=1, description="number of usable rows at most")
     split: str = Field(default="train", description="split of a Hub dataset")
     config: str | None = Field(default=None, description="configuration of a Hub dataset")
     revision: str | None = Field(default=None, description="branch, tag or commit of a Hub dataset")
     harmful: str | None = Field(default=None, description="a file of harmful queries, with the same columns")
-    responses: Columns | None = Field(default=None, description="column of a list of responses, or a column for each")
+    responses: Names | None = Field(default=None, description="column of a list of responses, or a column for each")
     chosen: str | None = Field(default=None, description="column of the preferred response, as text or messages")
     rejected: str | None = Field(default=None, description="column of the other one")
     system_info: str | None = Field(default=None, description="column of the provider's part of a meta-prompt")
     user_info: str | None = Field(default=None, description="column of the user's part")
     model: str | None = Field(default=None, description="column of the model that wrote the responses")
+    license: Names | None = Field(
+        default=None, description="licence of the source, as the Hub spells it, or a list: push compares the dataset's"
+    )
 
     @property
     def answered(self) -> bool:

@@ -22,7 +22,7 @@ from metaalign_data.recipe.overrides import override
 from metaalign_data.recipe.settings import DatasetSettings, Name, Shares, even_shares
 from metaalign_data.recipe.settle import settle
 from metaalign_data.recipe.teacher_block import flat, parse_block, parse_judges
-from metaalign_data.resources import bundled
+from metaalign_data.resources import bundled_recipes
 from metaalign_data.stages.sampling.settings import PreferenceSettings
 from metaalign_data.teacher.settings import BudgetSettings, TeacherSettings
 
@@ -185,14 +185,13 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+.0123456
 
 
 def _bundled_recipe(name: str) -> FilePath:
-    folder = bundled("recipes")
-    path = folder / f"{name}.yaml"
-    names = sorted(file.stem for file in folder.glob("*.yaml"))
-    if name in names:
-        return path
-    raise UserError(
-        f"there is no recipe '{name}': no such file, and no bundled recipe of that name" + did_you_mean(name, names)
-    )
+    recipes = bundled_recipes()
+    if name in recipes:
+        return recipes[name]
+    if name in bundled_recipes(training=True):
+        raise UserError(f"'{name}' trains a model, it makes no dataset", fix=f"metaalign-data train {name}")
+    what = f"there is no recipe '{name}': no such file, and no bundled recipe of that name"
+    raise UserError(what + did_you_mean(name, list(recipes)))
 
 
 def _elsewhere(flaws: Iterable[Flaw], known: Iterable[Flaw]) -> list[Flaw]:

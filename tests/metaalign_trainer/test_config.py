@@ -46,7 +46,6 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         (GOOD + "dpo: {}\ntwo_stage: {rejected: judged}\n", "'rejected: judged' needs 'judge'"),
         (GOOD.replace("source: x", "source: x, config: sft") + "dpo: {}\n", "'dpo' learns from pairs"),
         (GOOD + "sft_: 1\n", ":5: sft_: is an unknown key; did you mean 'sft'?"),
-        (GOOD + "push: {to: nobody}\n", ":5: push.to: "),
     ],
 )
 def test_a_configuration_that_cannot_be_followed_is_refused(tmp_path: Path, text: str, told: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from metaalign_trainer.__main__ import main
 from metaalign_trainer.config import Config
 from metaalign_trainer.output import Output
 from metaalign_trainer.stages import train
@@ -47,7 +48,7 @@ def test_a_run_that_was_killed_and_interrupted_ends_in_the_same_bits_as_one_that
         save_dataset(tmp_path / "data"),
         sft=steps | {"epochs": 15},
         dpo=steps | {"epochs": 2},
-        two_stage={"max_new_tokens": 40, "temperature": 1.2},
+        two_stage={"max_new_tokens": 40, "temperature": 0.9},
         checkpoint_every=7,
         evaluate_every=20,
     )
@@ -118,12 +119,12 @@ def test_only_the_last_checkpoints_stay(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out/sft/checkpoints").iterdir())) == 2
 
 
-def test_a_second_process_in_the_same_directory_is_refused(tmp_path: Path) -> None:
+def test_a_second_run_in_the_same_directory_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = write_config(tmp_path / "c.yaml", settings(save_dataset(tmp_path / "data")))
     with Output(tmp_path / "out").held():
-        done = run_trainer(config, "--out", tmp_path / "out")
-    assert done.code == 2
-    assert "another process trains in this directory" in done.err
+        assert main([str(config), "--out", str(tmp_path / "out")]) == 2
+    assert "another process trains in this directory" in capsys.readouterr().err
+    assert main([str(config), "--out", str(tmp_path / "out")]) == 0
 
 
 def test_two_processes_that_share_the_weights_see_the_losses_of_one(tmp_path: Path) -> None:

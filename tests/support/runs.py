@@ -25,6 +25,7 @@ MANIFEST = {
         "judge": {"in": 3, "passed": 1, "rejected": 1, "failed": 1, "out": 2, "reasons": {"failed: timeout": 1}},
     },
     "cost": {"calls": 5, "prompt_tokens": 1000, "completion_tokens": 200, "usd": "0.5"},
+    "dataset": {"pairs": {"train": 1}},
     "versions": {"metaalign-data": "0"},
 }
 

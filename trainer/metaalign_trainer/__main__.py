@@ -4,7 +4,6 @@ Exit codes: 0 done; 1 training diverged; 2 bad usage, configuration or data; 130
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Interrupted as e:
         print(f"{e}; the same command goes on", file=sys.stderr)
         return 130
-    if os.environ.get("RANK", "0") == "0":
+    except KeyboardInterrupt:
+        return 130
+    if summary:
         print(*told(summary), sep="\n")
     return 0
 

@@ -132,12 +132,6 @@ class TwoStageSettings(Block):
     rows_at_once: Positive = Field(default=32, description="prompts that are answered together")
 
 
-class PushSettings(Block):
-    to: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="repository on the Hub, owner/name")
-    private: bool = Field(default=False, description="a repository that is made for it is for nobody else to see")
-    allow_simulated: bool = Field(default=False, description="also what was trained on simulated data")
-
-
 class Config(Block):
     """One training run: SFT where there is a block `sft`, DPO where there is a block `dpo`, in this order."""
 
@@ -159,7 +153,6 @@ class Config(Block):
     keep_checkpoints: Positive = Field(default=2, description="the last so many stay")
     evaluate_every: Positive = Field(default=50, description="steps between measurements on data.held_out")
     tensorboard: bool = False
-    push: PushSettings | None = Field(default=None, description="where the trained model goes on the Hub")
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Self:

@@ -49,7 +49,8 @@ def load_rows(source: str, config: str, split: str) -> "Dataset":
         raise
     except Exception as e:  # datasets raises errors of every library below it
         said = next(iter(str(e).splitlines()), type(e).__name__)
-        raise DataError(f"{source}: '{config}', split '{split}', cannot be loaded: {said}") from e
+        place = "" if Path(source).exists() else "there is no such folder here, and from the Hub "
+        raise DataError(f"{source}: {place}'{config}', split '{split}', cannot be loaded: {said}") from e
     wanted = COLUMNS.get(config, COLUMNS["pairs"])
     if missing := [name for name in wanted if name not in rows.column_names]:
         raise DataError(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from metaalign_trainer.config import Config, DpoSettings, Stage, StageSettings
+from metaalign_trainer.errors import TrainerError
 from metaalign_trainer.files import new_folder, write_atomically
 from metaalign_trainer.finish import save_model, trained_weights
 from metaalign_trainer.lessons import Lesson, lesson, note, rows_of
@@ -44,7 +45,13 @@ class Lap:
         parameters = model.num_parameters()
         objective = self._objective(model, learnt)
         scorer = self._prepared(model)
-        fit(scorer, objective, self._job(learnt), self.world, self._watch(quiet=quiet))
+        try:
+            fit(scorer, objective, self._job(learnt), self.world, self._watch(quiet=quiet))
+        except torch.OutOfMemoryError as e:
+            raise TrainerError(
+                f"the device has not the memory for {self.stage}.tokens_at_once: {self.settings.tokens_at_once}; the "
+                "same command goes on with a lower one, which changes no result, or with gradient_checkpointing: true"
+            ) from e
         weights = trained_weights(model, self.world)
         if self.world.is_main:
             self._save(weights, learnt.facts | {"parameters": parameters})
@@ -60,8 +67,10 @@ class Lap:
     def _objective(self, model: PreTrainedModel, learnt: Lesson) -> Objective:
         if not isinstance(self.settings, DpoSettings):
             return Sft()
-        rows = [*learnt.rows, *learnt.held_out]
-        return Dpo(self.settings, reference_logps(model, rows, self.output.references))
+        own = [*learnt.rows, *learnt.held_out][self.world.rank :: self.world.size]
+        with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.mixed):  # as the policy is computed
+            found = reference_logps(model, own, self.output.references)
+        return Dpo(self.settings, self.world.merged(found))
 
     def _prepared(self, model: PreTrainedModel) -> nn.Module:
         """The model as a scorer, with what the configuration puts around it; `model` itself is changed."""

@@ -105,7 +105,8 @@ def _training(summary: Mapping[str, Any]) -> str:
         ]
         for name in figures
     ]
-    return _table(["figure", *summary["stages"]], lines) + "\n\n![loss and accuracy](curves.png)"
+    curves = "\n\n![loss and accuracy](curves.png)" if summary["curves"] else ""
+    return _table(["figure", *summary["stages"]], lines) + curves
 
 
 def _figure(value: float | None) -> str:

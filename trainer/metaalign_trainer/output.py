@@ -15,7 +15,6 @@ from metaalign_trainer.files import write_atomically
 from metaalign_trainer.metrics import Metrics
 
 MAY_CHANGE = (
-    "push",
     "tensorboard",
     "checkpoint_every",
     "keep_checkpoints",

@@ -4,14 +4,17 @@ Every process plans every step alike, takes its own share of the passes, and hol
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,14 @@ class World:
         if self.size > 1:
             dist.all_reduce(figures)
         return figures
+
+    def merged(self, own: Mapping[K, V]) -> dict[K, V]:
+        """What every process has, in all of them. Values are plain Python: they travel as pickles of our own."""
+        if self.size == 1:
+            return dict(own)
+        parts: list[Any] = [None] * self.size
+        dist.all_gather_object(parts, own)
+        return {key: value for part in parts for key, value in part.items()}
 
     def wait(self) -> None:
         """Until all processes are here."""

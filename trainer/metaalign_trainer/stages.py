@@ -9,13 +9,10 @@ from typing import Any
 from metaalign_trainer.config import Config
 from metaalign_trainer.errors import TrainerError
 from metaalign_trainer.files import write_atomically
-from metaalign_trainer.hub import push
 from metaalign_trainer.lap import Lap
-from metaalign_trainer.lessons import rows_of
 from metaalign_trainer.model_card import model_card
 from metaalign_trainer.output import Output
 from metaalign_trainer.parallel import joined
-from metaalign_trainer.rows import is_simulated
 from metaalign_trainer.second_stage import Judge
 from metaalign_trainer.start import make_start
 
@@ -26,8 +23,8 @@ def train(config: Config, out: Path, *, judge: Judge | None = None, quiet: bool 
     """Train the model that `config` describes in the directory `out`, whose model/ then loads by plain transformers.
 
     The same call again goes on where the last one stopped, bit for bit; after the end it does nothing. `judge` compares
-    answers for `rejected: judged`. Returns what summary.json holds. Raises ConfigError and DataError for what cannot be
-    followed or learnt, Diverged where a loss is no number, Interrupted after a signal.
+    answers for `rejected: judged`. Returns what summary.json holds, {} in all processes but the first. Raises
+    TrainerError for what cannot be followed or learnt, Diverged where a loss is no number, Interrupted after a signal.
     """
     if config.two_stage and config.two_stage.rejected == "judged" and judge is None:
         raise TrainerError("'rejected: judged' asks a judge: train with metaalign-data train")
@@ -36,7 +33,6 @@ def train(config: Config, out: Path, *, judge: Judge | None = None, quiet: bool 
     with joined() as world, output.held() if world.is_main else nullcontext():
         if world.is_main:
             output.settle(config)
-            _refuse_push_of_simulated(config)
             make_start(config, output.start)
         world.wait()
         start = config.model.path or str(output.start)
@@ -56,29 +52,19 @@ def _only_our_own_progress() -> None:
     disable_progress_bar()
 
 
-def _refuse_push_of_simulated(config: Config) -> None:
-    """Before anything is trained for it."""
-    if config.push and not config.push.allow_simulated and is_simulated(rows_of(next(iter(config.stages)), config)):
-        raise TrainerError(
-            f"{config.data.source} holds simulated data; a model trained on it is pushed only with "
-            "push.allow_simulated: true (--allow-simulated)"
-        )
-
-
 def _finished(config: Config, output: Output) -> dict[str, Any]:
-    """Write the summary and the card, and push where that was asked for."""
+    """Write the summary and the card."""
     stages = {stage: json.loads(output.facts(stage).read_text(encoding="utf-8")) for stage in config.stages}
     summary: dict[str, Any] = {
         "name": config.name,
         "model": str(output.model),
         "simulated": any(facts["simulated"] for facts in stages.values()),
+        "curves": str(output.curves) if output.curves.exists() else None,
         "stages": stages,
         "versions": {name: version(name) for name in SOFTWARE},
     }
-    write_atomically(output.model / "README.md", model_card(config, summary))
     if output.curves.exists():
         (output.model / output.curves.name).write_bytes(output.curves.read_bytes())
-    if config.push:
-        summary["pushed"] = push(output.model, config.push.to, private=config.push.private)
+    write_atomically(output.model / "README.md", model_card(config, summary))
     write_atomically(output.summary, json.dumps(summary, indent=2) + "\n")
     return summary

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedModel
 
 from metaalign_trainer.config import Config, LoraSettings
+from metaalign_trainer.errors import TrainerError
 from metaalign_trainer.files import new_folder
 from metaalign_trainer.model import new_model
 from metaalign_trainer.rows import read_rows, texts
@@ -26,7 +27,13 @@ def make_start(config: Config, folder: Path) -> None:
 
 
 def renderer_of(path: str) -> Renderer:
-    return Renderer(AutoTokenizer.from_pretrained(path))
+    """Of a model's own tokenizer. Raises TrainerError where there is none."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as e:
+        place = "" if Path(path).exists() else "there is no such folder here, and from the Hub "
+        raise TrainerError(f"{path}: {place}its tokenizer cannot be loaded: {str(e).splitlines()[0]}") from e
+    return Renderer(tokenizer)
 
 
 def dtype_of(config: Config, device: torch.device) -> tuple[torch.dtype, bool]:

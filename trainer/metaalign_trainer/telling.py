@@ -21,6 +21,6 @@ def told(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"rejected {count:,} rows of {stage}: {reason} (rejects.jsonl)"
     if summary["simulated"]:
         yield "notice   trained on simulated data: this model is for testing a pipeline, not for use"
+    if summary["curves"] is None:
+        yield "notice   no curves.png: pip install 'metaalign-data[report]' for matplotlib"
     yield f"model    {summary['model']}"
-    if summary.get("pushed"):
-        yield f"pushed   {summary['pushed']}"

@@ -1,5 +1,6 @@
 """The training loop: one function, one step after the other, the phases of a step in the order in which they happen."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -81,13 +82,13 @@ def fit(model: nn.Module, objective: Objective, job: Job, world: World, watch: W
 
             # Tell.
             row: dict[str, object] = {"stage": job.stage, "step": step + 1}
-            row["epoch"] = round((step + 1) * settings.rows_per_step / len(job.rows), 4)
-            row["loss"] = sum(losses)
+            row |= {"epoch": round((step + 1) / math.ceil(len(job.rows) / settings.rows_per_step), 4)}
+            row |= {"loss": sum(losses), "learning_rate": rate, "grad_norm": norm.item()}
             row |= {name: value / len(rows) for name, value in zip(objective.figures, figures, strict=True)}
+            row |= {"rows": len(rows), "tokens": sum(map(length, rows))}
+            row |= {"seconds": round(time.monotonic() - started_s, 4)}
             if job.held_out and ((step + 1) % job.evaluate_every == 0 or step + 1 == total):
                 row |= evaluate(model, objective, job, world)
-            row |= {"learning_rate": rate, "grad_norm": norm.item(), "rows": len(rows)}
-            row |= {"tokens": sum(map(length, rows)), "seconds": round(time.monotonic() - started_s, 4)}
             tell(row)
 
             # Keep.
@@ -154,8 +155,8 @@ def evaluate(model: nn.Module, objective: Objective, job: Job, world: World) -> 
 def _refuse_unless_finite(
     losses: Sequence[float], norm: float, divided: Sequence[Sequence[Example]], step: int
 ) -> None:
-    bad = [i for i, loss in enumerate(losses) if not torch.isfinite(torch.tensor(loss))]
-    if not bad and torch.isfinite(torch.tensor(norm)):
+    bad = [i for i, loss in enumerate(losses) if not math.isfinite(loss)]
+    if not bad and math.isfinite(norm):
         return
     what = f"the loss is {losses[bad[0]]}" if bad else f"the gradient is {norm}"
     ids = [example.id for i in (bad or range(len(divided))) for example in divided[i]]

@@ -1,12 +1,17 @@
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
+from embedding_server import embedding_server
+from metaalign_data.cli import main
 from metaalign_data.commands.similar import embedder_of, nearest
 from metaalign_data.embed import HASHED_NGRAMS, embedder
 from metaalign_data.errors import UserError
 from metaalign_data.records import PreferencePair, to_frame
 from rows import pair
+from runs import made_run
 
 ROWS = [
     pair(query="How do I prune roses?", chosen="In March.", split="train"),
@@ -51,6 +56,20 @@ def test_fewer_rows_than_wanted_are_all_of_them() -> None:
 def test_the_embedder_is_that_of_the_recipe(tmp_path: Path, recipe: str, expected: str) -> None:
     (tmp_path / "recipe.yaml").write_text(recipe)
     assert embedder_of(tmp_path / "recipe.yaml") == expected
+
+
+def test_a_server_that_embedded_the_rows_embeds_the_text_too_and_nothing_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made_run(tmp_path / "run", ROWS)
+    with embedding_server() as endpoint:
+        block = {"model": "small-embedder", "base_url": endpoint.base_url}
+        (run / "recipe.yaml").write_text(yaml.safe_dump({"stages": [{"dedup": {"embedder": block}}]}))
+        for _ in range(2):
+            assert main(["similar", str(run), "Is Latin a dead language?", "-k", "1", "--json"]) == 0
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (found["embedder"], found["rows"][0]["text"]) == ("small-embedder", "Is Latin dead?")
+    assert len(endpoint.texts) == len(set(endpoint.texts)), "vectors are kept"
 
 
 @pytest.mark.parametrize("recipe", ["", "[", "stages", None])

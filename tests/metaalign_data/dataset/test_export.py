@@ -2,15 +2,17 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import polars as pl
 import pytest
 import yaml
 
-from metaalign_data.dataset.card import _size
+from metaalign_data.dataset.columns import COLUMNS
 from metaalign_data.dataset.configs import CONFIGS
 from metaalign_data.dataset.export import write_dataset
 from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.dataset.front_matter import size
 from metaalign_data.records import PreferencePair, to_frame
 from rows import flip, pair
 
@@ -27,6 +29,7 @@ FACTS = DatasetFacts(
     versions={"metaalign-data": "0"},
     counts={"pair": {"in": 3, "out": 4, "rejected": 1, "failed": 0, "reasons": {"rejected: tie": 2}}},
     judging={"agreement": 0.9, "all": {"position_bias": 0.125, "length_bias": None}},
+    sources={"queries.jsonl": "cc-by-4.0", "org/other": None},
     cost_usd=Decimal("0.5"),
     tokens=10,
 )
@@ -88,6 +91,45 @@ def test_datasets_polars_and_pandas_read_the_same_rows(tmp_path: Path, monkeypat
     assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "Yes – 是的 👍"}]
     assert loaded["train"].to_list() == pl.read_parquet(path).to_dicts()
     assert pd.read_parquet(path)["id"].tolist() == loaded["train"]["id"]
+    assert duckdb.sql(f"SELECT id FROM '{path}'").fetchall() == [(name,) for name in loaded["train"]["id"]]
+
+
+def test_the_features_are_typed_as_the_card_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    from datasets import Features, List, Value, load_dataset
+
+    write(tmp_path / "d")
+    told = yaml.safe_load((tmp_path / "d/README.md").read_text().split("---\n")[1])["dataset_info"]
+    for info in told:
+        for split in info["splits"]:
+            loaded = load_dataset(
+                str(tmp_path / "d"), info["config_name"], split=split["name"], cache_dir=tmp_path / "hf"
+            )
+            assert loaded.features == Features._from_yaml_list(info["features"])
+            assert loaded.num_rows == split["num_examples"]
+    pairs = Features._from_yaml_list(told[0]["features"])
+    assert pairs["prompt"] == List({"role": Value("string"), "content": Value("string")})
+    assert (pairs["margin"], pairs["votes"], pairs["harmful"]) == (Value("float64"), Value("int64"), Value("bool"))
+    assert pairs["prompt_versions"] == List(Value("string"))
+
+
+def test_every_column_is_described(tmp_path: Path) -> None:
+    write(tmp_path / "d")
+    text = (tmp_path / "d/README.md").read_text()
+    for config in CONFIGS:
+        columns = pl.read_parquet(tmp_path / f"d/{config}/train-*.parquet").columns
+        assert columns == list(COLUMNS[config])
+        assert all(COLUMNS[config].values())
+        section = text.split(f"### `{config}`")[1].split("\n#")[0]
+        assert [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")] == columns
+
+
+def test_the_card_names_licences_sources_and_how_to_cite(tmp_path: Path) -> None:
+    write(tmp_path / "d")
+    text = (tmp_path / "d/README.md").read_text()
+    assert "This dataset: cc-by-4.0." in text
+    assert "| queries.jsonl | cc-by-4.0 |\n| org/other | not stated |" in text
+    assert "eprint = {2410.14184}" in text
 
 
 def test_the_card_has_front_matter_that_names_every_file(tmp_path: Path) -> None:
@@ -132,11 +174,11 @@ def test_text_from_outside_cannot_leave_its_code_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "size"),
+    ("rows", "told"),
     [(1, "n<1K"), (999, "n<1K"), (1_000, "1K<n<10K"), (99_999, "10K<n<100K"), (38_900_000, "10M<n<100M")],
 )
-def test_the_size_is_spelled_as_the_hub_does(rows: int, size: str) -> None:
-    assert _size(rows) == size
+def test_the_size_is_spelled_as_the_hub_does(rows: int, told: str) -> None:
+    assert size(rows) == told
 
 
 def test_the_title_is_one_line_and_the_prompts_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The Hugging Face Hub: folders go there whole or not at all, and what lies there can be compared."""

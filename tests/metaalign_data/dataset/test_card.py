@@ -1,0 +1,123 @@
+"""Each figure of a card, computed anew from the parquet files by another engine."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from metaalign_data import Recipe, run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a judge that errs, so that its figures are not all alike."""
+    recipe = Recipe.from_dict(
+        {
+            "name": "card",
+            "teacher": {"provider": "simulated"},
+            "judge": {"provider": "simulated", "faults": {"wrong_answer": 0.2, "position_bias": 0.2}},
+            "queries": {"source": "bundled", "harmful": "bundled:harmful", "limit": 30},
+        }
+    )
+    folder = tmp_path_factory.mktemp("card") / "run"
+    assert run(recipe, out=folder).state == "done"
+    return folder
+
+
+def tables_of(card: str, heading: str) -> list[list[list[str]]]:
+    """Cells of each table below a heading, its header left out."""
+    section = card.split(f"## {heading}\n")[1].split("\n## ")[0]
+    blocks = [block.splitlines() for block in section.strip().split("\n\n") if block.startswith("| ")]
+    return [[line[2:-2].split(" | ") for line in block[2:]] for block in blocks]
+
+
+def sql(made: Path, query: str) -> list[tuple[Any, ...]]:
+    """`query` over `pairs`: all splits, the split's name in `split`."""
+    files = f"read_parquet('{made}/dataset/pairs/*.parquet', filename = true)"
+    named = f"SELECT *, regexp_extract(parse_filename(filename), '^(.*)-\\d+-of', 1) AS split FROM {files}"
+    return duckdb.sql(f"WITH pairs AS ({named}) {query}").fetchall()
+
+
+def test_the_tables_of_rows_count_what_the_files_hold(made: Path) -> None:
+    by_split, by_subset = tables_of((made / "dataset/README.md").read_text(), "Rows")
+    counted = [
+        [file.parent.name, file.name.split("-")[0], f"{pl.scan_parquet(file).select(pl.len()).collect().item():,}"]
+        for file in (made / "dataset").glob("*/*.parquet")
+    ]
+    assert sorted(by_split) == sorted(counted)
+    recounted = sql(
+        made,
+        """SELECT subset, count(*), count(DISTINCT preference_id), count_if(preference_kind = 'explicit'),
+        count_if(preference_kind = 'implicit'), count(flip_id) FROM pairs GROUP BY subset ORDER BY subset""",
+    )
+    assert by_subset == [[name, *(f"{n:,}" for n in counts)] for name, *counts in recounted]
+
+
+def test_every_figure_is_what_the_files_give(made: Path) -> None:
+    (table,) = tables_of((made / "dataset/README.md").read_text(), "In figures")
+    ((n, preferences, users, flips, twins, harmful),) = sql(
+        made,
+        """SELECT count(*), count(DISTINCT preference_id), count(DISTINCT user_id), count(flip_id), count(twin_id),
+        count_if(harmful) FROM pairs""",
+    )
+    ((largest,),) = sql(made, "SELECT count(*) AS n FROM pairs GROUP BY preference_id ORDER BY n DESC LIMIT 1")
+    expected = {
+        "distinct preferences": f"{preferences:,}",
+        "the most frequent one": f"{largest / n:.2%} of the rows",
+        "users with a profile or background": f"{users:,}",
+        "rows in flips": f"{flips / n:.1%}",
+        "rows with a twin": f"{twins / n:.1%}",
+        "rows with a harmful query": f"{harmful:,}",
+        "cost": "0.0000 USD",
+        **judging(made),
+    }
+    for column in ("preference_form", "placement", "rejected_because"):
+        counts = sql(made, f"SELECT {column}, count(*) AS n FROM pairs GROUP BY 1 ORDER BY n DESC, 1")
+        expected[column.replace("_", " ")] = ", ".join(f"{value} {n:,}" for value, n in counts)
+    assert dict(table) == expected
+
+
+def judging(made: Path) -> dict[str, str]:
+    """From the votes as the stage `judge` left them."""
+    votes = f"""
+        WITH comparisons AS (
+            SELECT j.id || '-' || generate_subscripts(j.comparisons, 1) AS comparison, unnest(j.comparisons) AS c,
+                   j.id AS judgement, j.responses.responses AS responses
+            FROM read_parquet('{made}/tables/judge/*.parquet') AS j
+        )
+        SELECT comparison, judgement, c.winner AS decided, unnest(c.votes) AS vote, c.side AS side, c.a AS a, c.b AS b,
+               length(responses[c.a + 1].text) AS a_chars, length(responses[c.b + 1].text) AS b_chars
+        FROM comparisons
+    """
+    ((agreement,),) = duckdb.sql(
+        f"""SELECT avg(share) FROM (SELECT avg((vote.winner = decided)::INT) AS share FROM ({votes})
+        WHERE decided != 'tie' GROUP BY comparison)"""
+    ).fetchall()
+    ((first,),) = duckdb.sql(
+        f"SELECT avg(((vote.winner = 'a') != vote.swapped)::INT) - 0.5 FROM ({votes}) WHERE vote.winner != 'tie'"
+    ).fetchall()
+    ((longer,),) = duckdb.sql(
+        f"""SELECT avg(share) - 0.5 FROM (
+            SELECT avg(share) AS share FROM (
+                SELECT judgement, least(a, b) AS x, greatest(a, b) AS y, side % 2 AS side,
+                       avg(((vote.winner = 'a') = (a_chars > b_chars))::INT) AS share
+                FROM ({votes}) WHERE vote.winner != 'tie' AND a_chars != b_chars GROUP BY 1, 2, 3, 4
+            ) GROUP BY judgement, x, y HAVING count(*) = 2)"""
+    ).fetchall()
+    return {
+        "agreement of the judge's votes": f"{agreement:.1%}",
+        "the judge's position bias": f"{first:.1%}",
+        "the judge's length bias": f"{longer:.1%}",
+    }
+
+
+def test_the_reasons_are_those_of_the_rejects_that_were_kept(made: Path) -> None:
+    (table,) = tables_of((made / "dataset/README.md").read_text(), "What was left out")
+    told = {stage: reasons for stage, *_, reasons in table if "rejected: " in reasons}
+    kept = {
+        file.stem: duckdb.sql(f"SELECT reason, count(*) AS n FROM '{file}' GROUP BY 1 ORDER BY n DESC, 1").fetchall()
+        for file in (made / "rejects").glob("*.parquet")
+    }
+    assert told == {stage: ", ".join(f"rejected: {reason} {n}" for reason, n in rows) for stage, rows in kept.items()}
