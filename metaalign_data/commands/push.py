@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from metaalign_data.commands.catalog import wide_console
+from metaalign_data.dataset.plots import illustrate
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError
@@ -27,6 +28,7 @@ def push(args: argparse.Namespace) -> int:
     quiet_in_pipes()
     read_manifest(folder.manifest)  # before the directory is held, which would make it
     with folder.held():  # a run that ends meanwhile would put another dataset in its place
+        illustrate(folder.dataset)
         review = review_run(folder.root, allowed)
         if args.dry_run:
             return _dry_run(folder, target, review, as_json=args.json)
