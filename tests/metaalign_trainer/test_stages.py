@@ -187,7 +187,7 @@ def test_adapters_are_merged_or_saved_alone_and_both_say_the_same(base: Path, da
     with torch.no_grad():
         assert torch.allclose(merged(ids).logits, alone(ids).logits, atol=1e-4)
         assert not torch.allclose(merged(ids).logits, start(ids).logits, atol=1e-2)
-    assert not (tmp_path / "alone/model/model.safetensors").exists()
+    assert [(tmp_path / name / "model/model.safetensors").exists() for name in ("merged", "alone")] == [True, False]
 
 
 def test_a_loss_that_is_no_number_stops_with_the_ids_of_its_rows(base: Path, data: Path, tmp_path: Path) -> None:
@@ -257,7 +257,22 @@ def test_rows_that_cannot_be_learnt_are_counted_and_kept_while_the_others_are_le
     summary = run(tmp_path / "out", from_base(base, save_dataset(tmp_path / "data", rows)))
     assert summary["stages"]["sft"]["rejected"] == {"too_long": 1}
     [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
-    assert left_out["id"] == rows[0]["id"]
+    assert (left_out["id"], left_out["split"]) == (rows[0]["id"], "train")
+
+
+def test_held_out_rows_that_cannot_be_measured_are_counted_and_kept_too(base: Path, tmp_path: Path) -> None:
+    data = save_dataset(tmp_path / "data", test=[pair(0, "short"), pair(1, "long") | {"rejected": []}])
+    facts = run(tmp_path / "out", from_base(base, data))["stages"]["sft"]
+    assert (facts["held_out_rows"], facts["held_out_rejected"], facts["rejected"]) == (1, 1, {})
+    [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
+    assert (left_out["id"], left_out["split"], left_out["reason"]) == ("row1long", "test", "malformed")
+
+
+def test_sft_is_measured_by_how_often_the_chosen_answer_is_the_likelier(base: Path, data: Path, tmp_path: Path) -> None:
+    run(tmp_path, from_base(base, data, sft=DPO))
+    [*_, last] = metrics(tmp_path)
+    assert 0.5 <= last["held_out_accuracy"] <= 1
+    assert "accuracy" not in last
 
 
 def test_the_card_tells_base_data_fingerprint_figures_and_says_loudly_what_is_simulated(tmp_path: Path) -> None:
@@ -282,3 +297,17 @@ def test_figures_are_kept_as_lines_and_as_a_table(data: Path, tmp_path: Path) ->
     assert [row["step"] for row in rows] == [int(row["step"]) for row in table] == [1, 2, 3, 4, 5, 6]
     assert [row["step"] for row in rows if "held_out_loss" in row] == [2, 4, 6]
     assert [float(row["loss"]) for row in table] == [row["loss"] for row in rows]
+
+
+def test_the_loss_of_sft_is_the_mean_over_all_answer_tokens_of_the_step(base: Path, data: Path, tmp_path: Path) -> None:
+    run(tmp_path, from_base(base, data, sft={"rows_per_step": 24, "tokens_at_once": 300}))
+    tokenizer, model = AutoTokenizer.from_pretrained(base), AutoModelForCausalLM.from_pretrained(base)
+    nats, labels = 0.0, 0
+    for row in pairs():
+        prompt = tokenizer.apply_chat_template(row["prompt"], add_generation_prompt=True, return_dict=False)
+        answer = [*tokenizer.encode(row["chosen"][0]["content"]), tokenizer.eos_token_id]
+        with torch.no_grad():
+            logps = model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1].double().log_softmax(-1)
+        nats -= logps[range(len(answer)), answer].sum().item()
+        labels += len(answer)
+    assert metrics(tmp_path)[0]["loss"] == pytest.approx(nats / labels, rel=1e-5)

@@ -52,10 +52,12 @@ def pairs(questions: int = 12) -> list[dict[str, Any]]:
     return [pair(i, wish) for i in range(questions) for wish in ("short", "long")]
 
 
-def save_dataset(folder: Path, train: list[dict[str, Any]] | None = None) -> Path:
+def save_dataset(
+    folder: Path, train: list[dict[str, Any]] | None = None, test: list[dict[str, Any]] | None = None
+) -> Path:
     """A dataset folder with the splits train and test."""
     (folder / "pairs").mkdir(parents=True)
-    for split, rows in (("train", train or pairs()), ("test", pairs(2))):
+    for split, rows in (("train", train or pairs()), ("test", test or pairs(2))):
         pl.DataFrame(rows).write_parquet(folder / f"pairs/{split}-00000-of-00001.parquet")
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     return folder

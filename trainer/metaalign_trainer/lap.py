@@ -39,7 +39,7 @@ class Lap:
         """Train, or go on with it, and write the model."""
         learnt = self._lesson(judge)
         if self.world.is_main:
-            note(learnt, self.stage, self.output)
+            note(learnt, self.stage, self.config, self.output)
         model: Any = load_model(self.start, self.dtype)
         model.to(self.world.device)
         parameters = model.num_parameters()
@@ -66,7 +66,7 @@ class Lap:
 
     def _objective(self, model: PreTrainedModel, learnt: Lesson) -> Objective:
         if not isinstance(self.settings, DpoSettings):
-            return Sft()
+            return Sft(held_out_pairs=any(len(row.answers) == 2 for row in learnt.held_out))
         own = [*learnt.rows, *learnt.held_out][self.world.rank :: self.world.size]
         with torch.autocast(self.world.device.type, torch.bfloat16, enabled=self.mixed):  # as the policy is computed
             found = reference_logps(model, own, self.output.references)

@@ -25,6 +25,7 @@ class Lesson:
     rows: Sequence[Example]
     held_out: Sequence[Example]
     left_out: Sequence[Rejected]
+    held_out_rejected: Sequence[Rejected]
     simulated: bool
 
     @property
@@ -33,6 +34,7 @@ class Lesson:
         return {
             "rows": len(self.rows),
             "held_out_rows": len(self.held_out),
+            "held_out_rejected": len(self.held_out_rejected),
             "rejected": dict(Counter(each.reason for each in self.left_out).most_common()),
             "fingerprint": fingerprint(self.rows),
             "simulated": self.simulated,
@@ -55,13 +57,12 @@ def lesson(
 
     Raises DataError where no row is left, with the reasons.
     """
-    answers: Literal["chosen", "both"] = "chosen" if stage == "sft" else "both"
     data = config.data
 
-    def encoded(part: "Dataset") -> tuple[list[Example], list[Rejected]]:
+    def encoded(part: "Dataset", answers: Literal["chosen", "both"]) -> tuple[list[Example], list[Rejected]]:
         return encode(part, renderer, max_length=data.max_length, answers=answers, prompts=data.prompts)
 
-    examples, rejected = encoded(rows)
+    examples, rejected = encoded(rows, "chosen" if stage == "sft" else "both")
     rejected = [*left_out, *rejected]
     if not examples:
         reasons = ", ".join(f"{reason} {n}" for reason, n in Counter(each.reason for each in rejected).most_common())
@@ -69,11 +70,14 @@ def lesson(
         raise DataError(f"{data.source}: no row is left to learn from in {stage}: {reasons}{first}")
     if len({example.id for example in examples}) < len(examples):
         raise DataError(f"{data.source}: row ids repeat, so that no row can be told from another")
-    held_out = encoded(read_rows(config, data.held_out))[0] if data.held_out else []
-    return Lesson(examples, held_out, rejected, is_simulated(rows))
+    held_out: list[Example] = []
+    unfit: list[Rejected] = []
+    if data.held_out:
+        held_out, unfit = encoded(read_rows(config, data.held_out), "chosen" if data.config == "sft" else "both")
+    return Lesson(examples, held_out, rejected, unfit, is_simulated(rows))
 
 
-def note(learnt: Lesson, stage: Stage, output: Output) -> None:
+def note(learnt: Lesson, stage: Stage, config: Config, output: Output) -> None:
     """Write down what a stage learns from and what was rejected.
 
     Raises TrainerError where an earlier start of this stage learnt from other rows.
@@ -84,6 +88,8 @@ def note(learnt: Lesson, stage: Stage, output: Output) -> None:
             f"{output.root}: the rows of {stage} have changed since it began (fingerprint {was}, now "
             f"{learnt.facts['fingerprint']}); give another directory with --out, or bring back the data"
         )
+    parts = {config.data.split: learnt.left_out, str(config.data.held_out): learnt.held_out_rejected}
+    left_out = [{"split": split, **asdict(each)} for split, rejected in parts.items() for each in rejected]
     facts.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(output.rejects(stage), "".join(json.dumps(asdict(each)) + "\n" for each in learnt.left_out))
+    write_atomically(output.rejects(stage), "".join(json.dumps(row) + "\n" for row in left_out))
     write_atomically(facts, json.dumps(learnt.facts, indent=2) + "\n")

@@ -24,9 +24,10 @@ class Scorer(nn.Module):
 
 
 class Objective(Protocol):
-    """`figures` names what is measured beside the loss, row by row."""
+    """`figures` and `held_out_figures` name what is measured beside the loss, row by row, on either kind of rows."""
 
     figures: tuple[str, ...]
+    held_out_figures: tuple[str, ...]
 
     def units(self, example: Example) -> int:
         """What the loss is a mean over: labels for SFT, pairs for DPO."""
@@ -38,22 +39,32 @@ class Objective(Protocol):
 
 
 class Sft:
-    """Cross-entropy of the chosen answers, a mean over their tokens; the prompt is not learnt."""
+    """Cross-entropy of the chosen answers, a mean over their tokens; the prompt is not learnt.
+
+    With `held_out_pairs`, held-out rows have two answers: accuracy is how often the chosen one is the likelier.
+    """
 
     figures: tuple[str, ...] = ()
+
+    def __init__(self, *, held_out_pairs: bool) -> None:
+        self.held_out_figures: tuple[str, ...] = ("accuracy",) if held_out_pairs else ()
 
     def units(self, example: Example) -> int:
         return len(example.answers[0])
 
     def __call__(self, scorer: nn.Module, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
         logps = scorer(examples)
-        return -logps.sum(), torch.zeros(0, device=logps.device)
+        loss = -logps[:, 0].sum()
+        if logps.shape[1] == 1:
+            return loss, torch.zeros(0, device=logps.device)
+        return loss, (logps[:, 0] > logps[:, 1]).double().sum().reshape(1)
 
 
 class Dpo:
     """Preference optimisation. `references`: row id -> log-probabilities of chosen and rejected, summed over tokens."""
 
     figures: tuple[str, ...] = ("accuracy", "ties", "margin", "chosen_reward", "rejected_reward")
+    held_out_figures = figures
 
     def __init__(self, settings: DpoSettings, references: Mapping[str, tuple[float, float]]) -> None:
         self.settings, self.references = settings, references

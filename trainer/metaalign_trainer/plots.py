@@ -25,8 +25,7 @@ def plot_curves(rows: Sequence[Row], path: Path) -> bool:
             _curve(ax, own, f"held_out_{name}", "held out")
             ax.set(title=stage if name == "loss" else None, xlabel="step", ylabel=label)
             ax.grid(alpha=0.3)
-            if ax.lines:
-                ax.legend()
+            ax.legend() if ax.lines else ax.set_visible(False)
     figure.savefig(path, dpi=120)
     return True
 

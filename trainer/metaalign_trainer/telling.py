@@ -19,6 +19,8 @@ def told(summary: Mapping[str, Any]) -> Iterator[str]:
         )
         for reason, count in facts["rejected"].items():
             yield f"rejected {count:,} rows of {stage}: {reason} (rejects.jsonl)"
+        if facts["held_out_rejected"]:
+            yield f"rejected {facts['held_out_rejected']:,} held-out rows of {stage} (rejects.jsonl)"
     if summary["simulated"]:
         yield "notice   trained on simulated data: this model is for testing a pipeline, not for use"
     if summary["curves"] is None:

@@ -139,7 +139,7 @@ def evaluate(model: nn.Module, objective: Objective, job: Job, world: World) -> 
     divided = [
         [rows[i] for i in part] for part in passes([*map(length, rows)], job.settings.tokens_at_once, world.size)
     ]
-    sums = torch.zeros(1 + len(objective.figures), dtype=torch.float64, device=world.device)
+    sums = torch.zeros(1 + len(objective.held_out_figures), dtype=torch.float64, device=world.device)
     for i in range(world.rank, len(divided), world.size):
         with _precision(job, world):
             loss, told = objective(model, divided[i] or rows[:1])
@@ -148,7 +148,7 @@ def evaluate(model: nn.Module, objective: Objective, job: Job, world: World) -> 
     model.train()
     loss_sum, *figures = world.total(sums).tolist()
     found = {"held_out_loss": loss_sum / sum(map(objective.units, rows))}
-    named = dict(zip(objective.figures, figures, strict=True))
+    named = dict(zip(objective.held_out_figures, figures, strict=True))
     return found | {f"held_out_{name}": named[name] / len(rows) for name in ("accuracy", "margin") if name in named}
 
 
