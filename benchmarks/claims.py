@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 SETS = ("seen preferences", "unseen preferences", "unseen combinations", "conflicts", "all flips")
-ONE_STAGE, TWO_STAGE, STATIC = "MetaAlign SFT", "MetaAlign SFT + DPO", ("static SFT", "static SFT + DPO")
+STATIC_SFT, STATIC_DPO, ONE_STAGE = "static SFT", "static SFT + DPO", "MetaAlign SFT"
+TWO_STAGE, SAMPLED = "MetaAlign SFT + DPO", "MetaAlign SFT + DPO, sampled"
 COLOURS = {
-    "static SFT": "tab:gray",
-    "static SFT + DPO": "silver",
+    STATIC_SFT: "tab:gray",
+    STATIC_DPO: "silver",
     ONE_STAGE: "tab:blue",
     TWO_STAGE: "tab:green",
+    SAMPLED: "tab:olive",
 }
+MODELS = tuple(COLOURS)
 SEEN_BAR, UNSEEN_BAR, STATIC_BAR = 0.9, 0.8, 0.05
 Table = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -38,7 +41,7 @@ BARS = (
     ),
     Bar(
         f"flip accuracy of the static models is at most {STATIC_BAR:.0%}",
-        lambda table: max(flip(table, name, SETS[-1]) for name in STATIC) <= STATIC_BAR,
+        lambda table: max(flip(table, name, SETS[-1]) for name in (STATIC_SFT, STATIC_DPO)) <= STATIC_BAR,
     ),
     Bar(
         "two stages are above one",
@@ -54,6 +57,7 @@ def print_table(table: Table) -> None:
     for measure, title in (
         ("flip_accuracy", "Flip accuracy: both orders right (mean, least to most of the seeds)"),
         ("pair_accuracy", "Pair accuracy: the chosen answer is the likelier one"),
+        ("leaning", "Leaning: the meta-prompts move the two answers of a flip the right way"),
     ):
         first = next(iter(table.values()))
         shown = Shown("", *(f"{name}\n{first[name]['flips']} flips" for name in SETS), title=title)

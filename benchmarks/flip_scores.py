@@ -10,6 +10,8 @@ from held_out_combinations import SPLIT as UNSEEN_COMBINATIONS
 
 TOKENS_AT_ONCE = 8192
 MAX_LENGTH = 1024
+ROUNDING = 1e-3
+"""Nats: what is nearer to 0 is no lead but float32."""
 TEST_SPLITS = ("test", "test_unseen_preferences", "test_unseen_queries_and_preferences", UNSEEN_COMBINATIONS)
 Row = Mapping[str, Any]
 
@@ -19,7 +21,9 @@ class Score:
     """Shares between 0 and 1. A flip is two rows that hold the same two answers under meta-prompts that disagree.
 
     `pair_accuracy`: the chosen answer has the higher summed log-probability. `flip_accuracy`: it has in both rows.
-    `flip_accuracy_per_token`: the same by the mean over tokens, which does not favour the shorter answer.
+    `flip_accuracy_per_token`: the same by the mean over tokens, which does not favour the shorter answer. `leaning`: the
+    leads of the two rows sum to more than 0, so that the meta-prompts move the answers the right way, even where one of
+    these is so much more likely by itself that it stays ahead under both.
     """
 
     rows: int
@@ -27,6 +31,7 @@ class Score:
     pair_accuracy: float
     flip_accuracy: float
     flip_accuracy_per_token: float
+    leaning: float
 
 
 def rows_by_set(dataset: Path) -> dict[str, list[Row]]:
@@ -88,4 +93,5 @@ def _score(rows: Sequence[Row], leads: Mapping[str, tuple[float, float]]) -> Sco
         return sum(all(lead[which] > 0 for lead in flip) for flip in whole) / len(whole)
 
     right = sum(leads[row["id"]][0] > 0 for row in rows)
-    return Score(len(rows), len(whole), right / len(rows), both(0), both(1))
+    leaning = sum(sum(lead[0] for lead in flip) > ROUNDING for flip in whole) / len(whole)
+    return Score(len(rows), len(whole), right / len(rows), both(0), both(1), leaning)
