@@ -21,9 +21,9 @@ class Score:
     """Shares between 0 and 1. A flip is two rows that hold the same two answers under meta-prompts that disagree.
 
     `pair_accuracy`: the chosen answer has the higher summed log-probability. `flip_accuracy`: it has in both rows.
-    `flip_accuracy_per_token`: the same by the mean over tokens, which does not favour the shorter answer. `leaning`: the
-    leads of the two rows sum to more than 0, so that the meta-prompts move the answers the right way, even where one of
-    these is so much more likely by itself that it stays ahead under both.
+    `flip_accuracy_per_token`: the same by the mean over tokens, which does not favour the shorter answer. `leaning`:
+    the leads of the two rows sum to more than 0, so that the meta-prompts move the answers the right way, even where
+    one of these is so much more likely by itself that it stays ahead under both.
     """
 
     rows: int

@@ -14,7 +14,7 @@ ONE_IN = 4
 
 
 def hold_out(source: Path, target: Path) -> dict[str, int]:
-    """Copy the pairs of `source`, a dataset folder, to `target`, with the rows of some combinations in a split of their own.
+    """Copy the pairs of `source`, a dataset folder, to `target`, with some combinations in a split of their own.
 
     Of a chosen pair of dimensions those combinations are held out whose values stand on the same (or on the opposite)
     sides: each value stays in train, alone and beside values of the other dimension, and both rows of a flip go the

@@ -1,4 +1,4 @@
-"""The paper's claims in miniature: does a small model follow preferences given at inference time, ones it never saw included?
+"""The paper's claims in miniature: does a small model follow preferences given at inference time, unseen ones included?
 
     python benchmarks/reproduce.py [--small] [--sampled] [--seeds N] [--out DIR]        (make reproduce)
 
