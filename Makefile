@@ -28,6 +28,9 @@ test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
 	for bench in judge preferences audit split rules dedup embed throughput engine resume limiter; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
 
+reproduce: .venv-dev/.installed ## the paper's claims in miniature: data, twelve small models, a table and a plot (15 minutes)
+	$(DEV)/python benchmarks/reproduce.py
+
 lint: .venv-dev/.installed ## check style and formatting
 	$(DEV)/ruff check .
 	$(DEV)/ruff format --check .

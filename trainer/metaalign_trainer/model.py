@@ -41,6 +41,7 @@ def new_model(sizes: NewModel, renderer: Renderer) -> "PreTrainedModel":
             num_key_value_heads=sizes.kv_heads or sizes.heads,
             max_position_embeddings=sizes.context,
             tie_word_embeddings=True,
+            initializer_range=sizes.hidden**-0.5,  # the usual 0.02 is for widths of thousands
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=renderer.end_id,
             pad_token_id=renderer.pad_id,
