@@ -1,6 +1,7 @@
 """The ledger as a layer: what was asked before is not asked again."""
 
 import asyncio
+import contextlib
 
 from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.errors import MetaalignError
@@ -14,11 +15,22 @@ from metaalign_data.teacher.trail import leave
 class Recorded:
     """Answers from the ledger, else asks `inner` and hands its answer on once it is on disk.
 
-    Equal requests that come at the same time are asked once. Failures are not kept: the next run asks again.
+    Equal requests that come at the same time are asked once. Failures are not kept: the next run asks again. At most
+    `unsettled` requests (None: any number) have been sent and are not on disk yet, however slow the disk is: so many
+    may be asked twice if the process is killed.
     """
 
-    def __init__(self, inner: Teacher, ledger: Ledger, identity: str, price: Price | None, meter: Meter) -> None:
+    def __init__(
+        self,
+        inner: Teacher,
+        ledger: Ledger,
+        identity: str,
+        price: Price | None,
+        meter: Meter,
+        unsettled: int | None = None,
+    ) -> None:
         self.inner, self.ledger, self.identity, self.price, self.meter = inner, ledger, identity, price, meter
+        self._settling = asyncio.Semaphore(unsettled) if unsettled else contextlib.nullcontext()
         self._asking: dict[str, asyncio.Future[None]] = {}
 
     def has_answered(self, request: ChatRequest) -> bool:
@@ -42,11 +54,12 @@ class Recorded:
     async def _ask(self, key: str, request: ChatRequest) -> Completion:
         told = self._asking[key] = asyncio.get_running_loop().create_future()
         try:
-            with self.meter.open(request.prompt):
-                completion = await self.inner.complete(request)
-            cost = self.price.of(completion.usage) if self.price else None
-            self.meter.paid(completion.usage, cost)
-            await self.ledger.put(key, request, completion, cost)
+            async with self._settling:
+                with self.meter.open(request.prompt):
+                    completion = await self.inner.complete(request)
+                cost = self.price.of(completion.usage) if self.price else None
+                self.meter.paid(completion.usage, cost)
+                await self.ledger.put(key, request, completion, cost)
             leave(key)
         except MetaalignError as e:
             told.set_exception(e)

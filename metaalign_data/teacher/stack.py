@@ -98,7 +98,8 @@ def build_member(
     frugal: Teacher = Budgeted(patient, budget, price)
     if isinstance(client, Batched):
         frugal = Adopted(frugal, client.identity, client.adoption.expected)
-    recorded = Recorded(frugal, ledger, client.identity, price, meter)
+    unsettled = None if isinstance(client, Batched) else 2 * concurrency  # as many being written as being answered
+    recorded = Recorded(frugal, ledger, client.identity, price, meter, unsettled)
     structured = Structured(recorded, library, settings.json_attempts, models=frozenset({client.model}))
     return Member(client.identity, settings.weight, structured, breaker, recorded.has_answered)
 

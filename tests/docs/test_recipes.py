@@ -7,12 +7,16 @@ import pytest
 import yaml
 
 from commands import metaalign_data
+from environments import CHECKOUT
 from metaalign_data.api import run
 from metaalign_data.queries import check_source
 from metaalign_data.recipe import Recipe
 from metaalign_data.resources import bundled
 
-RECIPES = sorted(path for path in bundled("recipes").rglob("*.yaml") if not path.stem.startswith("train-"))
+BENCHMARKS = sorted((bundled("recipes") / "benchmarks").glob("*.yaml"))
+RECIPES = sorted(
+    path for path in bundled("recipes").rglob("*.yaml") if not path.stem.startswith("train-") and path not in BENCHMARKS
+)
 
 
 @pytest.fixture(autouse=True)
@@ -86,3 +90,11 @@ def test_harmful_queries_are_counted_on_the_card_and_can_be_left_out(tmp_path: P
         card = (tmp_path / "run/dataset/README.md").read_text(encoding="utf-8")
         assert f"| rows with a harmful query | {rows['harmful'].sum()} |" in card
     assert rows.filter("harmful").is_empty()
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_mapping_of_a_benchmark_is_in_order_and_told(path: Path) -> None:
+    from metaalign_trainer.evaluate.shapes import Mapped
+
+    Mapped.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    assert f"`{path.stem}`" in (CHECKOUT / "docs/evaluate.md").read_text(encoding="utf-8")

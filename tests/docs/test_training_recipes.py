@@ -34,7 +34,17 @@ def test_there_is_a_training_recipe_for_each_way_to_train() -> None:
     assert set(bundled_recipes(training=True)) >= {"train-sft", "train-dpo", "train-two-stage", "train-static"}
 
 
-@pytest.mark.parametrize("names", [["train-sft", "train-dpo"], ["train-two-stage"], ["train-static"]], ids=" ".join)
+SLOW = pytest.mark.long
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["train-sft", "train-dpo"], id="one after the other"),
+        pytest.param(["train-two-stage"], marks=SLOW, id="two stages"),
+        pytest.param(["train-static"], marks=SLOW, id="static"),
+    ],
+)
 def test_the_training_recipes_run_after_the_quickstart(
     names: list[str], home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,13 +61,13 @@ def test_the_wheel_holds_the_package_with_its_prompts_and_recipes_and_nothing_el
     assert bundled <= files.keys()
     assert "metaalign_data/py.typed" in files
     assert any(name.endswith("licenses/LICENSE") for name in files)
-    assert {name.split("/")[0].partition("-")[0] for name in files} == {"metaalign_data"}
+    assert {name.split("/")[0].partition("-")[0] for name in files} == {"metaalign_data", "metaalign_trainer"}
 
 
 def test_the_sdist_holds_what_the_wheel_is_built_from_and_no_tests(built: Built) -> None:
     with tarfile.open(built.sdist) as archive:
         top = {name.split("/")[1] for name in archive.getnames()}
-    package = {"metaalign_data", "prompts", "recipes", "pyproject.toml"}
+    package = {"metaalign_data", "trainer", "prompts", "recipes", "pyproject.toml"}
     papers = {"README.md", "LICENSE", "CHANGELOG.md", "PKG-INFO", ".gitignore"}
     assert top == package | papers
 
