@@ -1,5 +1,6 @@
 """The YAML head of a card: what the Hub and `datasets.load_dataset` read."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import yaml
 
 from metaalign_data.dataset.columns import SCHEMAS, features
 from metaalign_data.dataset.facts import DatasetFacts
+from metaalign_data.hub.licences import restrictions
 
 Rows = Mapping[str, Mapping[str, int]]
 """Number of rows by config and split."""
@@ -20,7 +22,7 @@ def front_matter(counts: Rows, facts: DatasetFacts) -> str:
     rows = sum(counts[DEFAULT_CONFIG].values())
     fields: dict[str, Any] = {
         "pretty_name": title(facts),
-        "license": facts.license,
+        **_licence(facts.license),
         "language": list(facts.language),
         "task_categories": ["text-generation"],
         "size_categories": [size(rows)],
@@ -44,6 +46,13 @@ def front_matter(counts: Rows, facts: DatasetFacts) -> str:
     }
     kept = {name: value for name, value in fields.items() if value}
     return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+
+
+def _licence(name: str | None) -> dict[str, str]:
+    """The Hub refuses a licence that it has no name for, except as "other" with a name of one's own."""
+    if name is None or restrictions(name) is not None:
+        return {"license": name} if name else {}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own"}
 
 
 def title(facts: DatasetFacts) -> str:

@@ -168,6 +168,22 @@ def test_the_card_has_front_matter_that_names_every_file(tmp_path: Path) -> None
     assert (front["license"], front["language"]) == ("cc-by-4.0", ["en"])
 
 
+@pytest.mark.parametrize(
+    ("licence", "told"),
+    [
+        ("cc-by-4.0", {"license": "cc-by-4.0"}),
+        ("Our own terms, v2", {"license": "other", "license_name": "our-own-terms-v2"}),
+        (None, {}),
+    ],
+)
+def test_a_licence_that_the_hub_has_no_name_for_is_another(
+    tmp_path: Path, licence: str | None, told: dict[str, str]
+) -> None:
+    write(tmp_path / "d", facts=replace(FACTS, license=licence))
+    front = yaml.safe_load((tmp_path / "d/README.md").read_text().split("---\n")[1])
+    assert {name: value for name, value in front.items() if name.startswith("license")} == told
+
+
 def test_simulated_data_is_said_loudly(tmp_path: Path) -> None:
     write(tmp_path / "real")
     write(tmp_path / "simulated", facts=replace(FACTS, simulated=True))
