@@ -15,6 +15,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def halves_of(out: Path, seed: int) -> tuple[Path, Path]:
     folders = (out / f"half-{seed}-1", out / f"half-{seed}-2")
     for folder, rows in zip(folders, halves(load_rows(str(out / "dataset"), "pairs", "train"), 0.5, seed), strict=True):
         (folder / "pairs").mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(str(folder / "pairs" / "train-00000-of-00001.parquet"))
+        rows.to_polars().write_parquet(folder / "pairs" / "train-00000-of-00001.parquet")
     return folders
 
 
@@ -181,13 +182,15 @@ def main() -> int:
     seconds = time.monotonic() - started
     table = summed_up(measured)
     print_table(table)
-    print(f"{args.seeds} seeds, {seconds / 60:.1f} minutes in all")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = used.ru_utime + used.ru_stime
+    print(f"{args.seeds} seeds, {seconds / 60:.1f} minutes in all, {cpu_s / 60:.1f} minutes of CPU")
     RESULTS.mkdir(exist_ok=True)
     name = "reproduce_small" if args.small else "reproduce"
     written = {
         "machine": machine("torch", "transformers"),
         "rows": rows,
-        "seconds": {"data": round(data_s, 1), "all": round(seconds, 1)},
+        "seconds": {"data": round(data_s, 1), "all": round(seconds, 1), "cpu": round(cpu_s, 1)},
         "seeds": args.seeds,
         "table": table,
         "measured": [asdict(each) for each in measured],
