@@ -7,10 +7,10 @@ DEV := .venv-dev/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-long test-trl bench lint format types clean
+.PHONY: help quickstart test test-long test-trl bench bench-trainer reproduce lint format types clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 quickstart: .venv/.installed ## make a small dataset with the simulated teacher: no key, no network, no cost
 	$(USE)/metaalign-data run recipes/quickstart.yaml --show 2
@@ -27,6 +27,11 @@ test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
 
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
 	for bench in judge preferences audit split rules dedup embed throughput engine resume limiter; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
+
+bench-trainer: .venv-dev/.installed ## measure the trainer beside TRL, which this installs (a quarter of an hour)
+	@$(DEV)/python $(PIP_INSTALL) --group trl
+	$(DEV)/python benchmarks/bench_trainer_parity.py
+	$(DEV)/python benchmarks/bench_trainer.py
 
 reproduce: .venv-dev/.installed ## the paper's claims in miniature: data, twelve small models, a table and a plot (15 minutes)
 	$(DEV)/python benchmarks/reproduce.py
