@@ -48,7 +48,7 @@ def test_a_run_that_was_killed_and_interrupted_ends_in_the_same_bits_as_one_that
         save_dataset(tmp_path / "data"),
         sft=steps | {"epochs": 15},
         dpo=steps | {"epochs": 2},
-        two_stage={"max_new_tokens": 40, "temperature": 0.9},
+        two_stage={"max_new_tokens": 40, "temperature": 1.6},
         checkpoint_every=7,
         evaluate_every=20,
     )

@@ -140,7 +140,7 @@ def test_two_stages_learn_from_queries_of_their_own_and_from_what_the_first_mode
     sft = {"rows_per_step": 4, "epochs": 15, "learning_rate": 1e-2}
     summary = run(
         tmp_path,
-        settings(data, sft=sft, dpo=DPO, two_stage={"max_new_tokens": 60, "rows_at_once": 5, "temperature": 0.9}),
+        settings(data, sft=sft, dpo=DPO, two_stage={"max_new_tokens": 60, "rows_at_once": 5, "temperature": 1.6}),
     )
     stages = summary["stages"]
     assert stages["sft"]["rows"] == 12
@@ -163,7 +163,7 @@ def test_a_judge_decides_which_of_chosen_and_sampled_answer_wins(data: Path, tmp
         return (["sampled", "tie", None] + ["chosen"] * len(rows))[: len(rows)]
 
     sft = {"rows_per_step": 4, "epochs": 15, "learning_rate": 1e-2}
-    two_stage = {"max_new_tokens": 60, "rejected": "judged", "temperature": 0.9}
+    two_stage = {"max_new_tokens": 60, "rejected": "judged", "temperature": 1.6}
     config = settings(data, sft=sft, dpo=DPO, two_stage=two_stage, judge="quickstart")
     with pytest.raises(TrainerError, match="asks a judge"):
         run(tmp_path, config)
