@@ -46,7 +46,7 @@ class Sft:
 
     figures: tuple[str, ...] = ()
 
-    def __init__(self, *, held_out_pairs: bool) -> None:
+    def __init__(self, *, held_out_pairs: bool = False) -> None:
         self.held_out_figures: tuple[str, ...] = ("accuracy",) if held_out_pairs else ()
 
     def units(self, example: Example) -> int:

@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
 Message = Mapping[str, str]
 
-END = "<|end|>"
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
-    "<|{{ message['role'] }}|>\n{{ message['content'] }}"
-    "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}\n"
-    "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    "{{ '<|' + message['role'] + '|>\n' + message['content'] }}"
+    "{{ (eos_token if message['role'] == 'assistant' else '') + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
 """For tokenizers without a template. The system message holds System Info and User Info, laid out by the dataset."""
 
