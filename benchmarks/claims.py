@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 SETS = ("seen preferences", "unseen preferences", "unseen combinations", "conflicts", "all flips")
+WITHOUT_CONFLICTS = ("seen, no conflict", "unseen, no conflict")
+"""Parts of the first two sets, for the eye: what is expected is asked of the whole ones."""
 STATIC_SFT, STATIC_DPO, ONE_STAGE = "static SFT", "static SFT + DPO", "MetaAlign SFT"
 TWO_STAGE, SAMPLED = "MetaAlign SFT + DPO", "MetaAlign SFT + DPO, sampled"
 COLOURS = {
@@ -59,12 +61,13 @@ def print_table(table: Table) -> None:
         ("pair_accuracy", "Pair accuracy: the chosen answer is the likelier one"),
         ("leaning", "Leaning: the meta-prompts move the two answers of a flip the right way"),
     ):
+        shown_sets = (*SETS, *WITHOUT_CONFLICTS)
         first = next(iter(table.values()))
-        shown = Shown("", *(f"{name}\n{first[name]['flips']} flips" for name in SETS), title=title)
+        shown = Shown("", *(f"{name}\n{first[name]['flips']} flips" for name in shown_sets), title=title)
         for model, by_set in table.items():
-            cells = [by_set[name][measure] for name in SETS]
+            cells = [by_set[name][measure] for name in shown_sets]
             shown.add_row(model, *(f"{c['mean']:.1%} ({c['least']:.0%} to {c['most']:.0%})" for c in cells))
-        Console(width=150).print(shown)
+        Console(width=180).print(shown)
 
 
 def plot(table: Table, path: Path) -> None:
@@ -88,7 +91,7 @@ def plot(table: Table, path: Path) -> None:
     axes.set_xticks(range(len(SETS)), SETS)
     axes.set(ylabel="flips with both orders right", ylim=(0, 1.12))
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
-    axes.set_title("One model, any preference: both orders of a flip, means and ranges over seeds")
+    axes.set_title("Flips of which a model gets both orders right: means and ranges over the seeds")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
     figure.savefig(path, dpi=140)
     plt.close(figure)

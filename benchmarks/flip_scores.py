@@ -40,13 +40,24 @@ def rows_by_set(dataset: Path) -> dict[str, list[Row]]:
 
     splits = {name: list(load_rows(str(dataset), "pairs", name)) for name in TEST_SPLITS}
     everything = [row for rows in splits.values() for row in rows]
+
+    def without_conflicts(rows: Sequence[Row]) -> list[Row]:
+        return [row for row in rows if not is_conflict(row)]
+
     return {
         "seen preferences": splits["test"],
         "unseen preferences": splits["test_unseen_preferences"],
         "unseen combinations": splits[UNSEEN_COMBINATIONS],
-        "conflicts": [row for row in everything if str(row["matrix_cell"]).endswith("/conflicts")],
+        "conflicts": [row for row in everything if is_conflict(row)],
         "all flips": everything,
+        "seen, no conflict": without_conflicts(splits["test"]),
+        "unseen, no conflict": without_conflicts(splits["test_unseen_preferences"]),
     }
+
+
+def is_conflict(row: Row) -> bool:
+    """Whether the provider's rule and the user's wish contradict each other."""
+    return str(row["matrix_cell"]).endswith("/conflicts")
 
 
 def scores(model: Path, sets: Mapping[str, Sequence[Row]], prompts: str) -> Iterator[tuple[str, Score]]:

@@ -26,7 +26,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from claims import BARS, MODELS, ONE_STAGE, SAMPLED, SETS, STATIC_DPO, STATIC_SFT, TWO_STAGE, plot, print_table
+from claims import (
+    BARS,
+    MODELS,
+    ONE_STAGE,
+    SAMPLED,
+    SETS,
+    STATIC_DPO,
+    STATIC_SFT,
+    TWO_STAGE,
+    WITHOUT_CONFLICTS,
+    plot,
+    print_table,
+)
 from flip_scores import Score, rows_by_set, scores
 from held_out_combinations import hold_out
 from machine import machine
@@ -151,7 +163,7 @@ def summed_up(measured: list[Measured]) -> dict[str, dict[str, dict[str, Any]]]:
     for model in MODELS:
         if not any(each.model == model for each in measured):
             continue
-        for rows in SETS:
+        for rows in (*SETS, *WITHOUT_CONFLICTS):
             found = [asdict(each.score) for each in measured if (each.model, each.set) == (model, rows)]
             shares = {
                 name: {
