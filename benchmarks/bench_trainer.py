@@ -1,6 +1,6 @@
 """How fast the trainer trains, beside TRL in the same run: same model, data, precision, rows a step.
 
-    python benchmarks/bench_trainer.py [--small] [--device cuda] [--repeats N]
+    python benchmarks/bench_trainer.py [--small] [--device cuda] [--dtype float32] [--repeats N]
 
 SFT (TRL with packing) and DPO (TRL with its reference log-probabilities precomputed and not counted, ours computed and
 counted) of a random Llama, each in a process of its own, in turn. Rates are per *unique* real token, each prompt once:
@@ -81,10 +81,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="a model of 0.6 M parameters, few rows")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("float32", "bf16"), help="one precision only (default: both; cuda: bf16)")
     parser.add_argument("--repeats", type=int, default=2)
     args = parser.parse_args()
     size = "1b" if args.device == "cuda" else "tiny" if args.small else "small"
-    dtypes = ("bf16",) if args.device == "cuda" else ("float32", "bf16")
+    dtypes = (args.dtype,) if args.dtype else ("bf16",) if args.device == "cuda" else ("float32", "bf16")
     rows = {"tiny": 64, "small": 64, "1b": 1024}[size]
     results = []
     with tempfile.TemporaryDirectory() as folder:
