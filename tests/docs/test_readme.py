@@ -95,7 +95,7 @@ def test_the_mistake_that_it_shows_is_told_in_these_words(tmp_path: Path) -> Non
 
 def test_every_make_target_that_it_names_is_there() -> None:
     makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"\bmake ([a-z-]+)", README):
+    for target in re.findall(r"(?:`| {4})make ([a-z-]+)", README):
         assert re.search(rf"^{target}:", makefile, re.M), target
 
 
