@@ -82,7 +82,8 @@ def make_pairs(n: int = 2000, seed: int = 0) -> list[dict[str, Any]]:
 
 def save(folder: Path, size: str, rows: int) -> None:
     """pairs/train as parquet, pairs.jsonl, and a random model of this size with its tokenizer in model/."""
-    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -109,5 +110,5 @@ def save(folder: Path, size: str, rows: int) -> None:
     )
     LlamaForCausalLM(config).save_pretrained(folder / "model")
     (folder / "pairs").mkdir()
-    pl.DataFrame(pairs[:rows]).write_parquet(folder / "pairs/train-00000-of-00001.parquet")
+    pq.write_table(pa.Table.from_pylist(pairs[:rows]), folder / "pairs/train-00000-of-00001.parquet")
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs[:rows]), encoding="utf-8")
