@@ -92,13 +92,10 @@ def main() -> None:
     args = parser.parse_args()
     size = "1b" if args.device == "cuda" else "tiny" if args.small else "small"
     dtypes = (args.dtype,) if args.dtype else ("bf16",) if args.device == "cuda" else ("float32", "bf16")
-    rows = {"tiny": 64, "small": 64, "1b": 1024}[size]
+    rows = {"tiny": 64, "small": 64, "1b": 512}[size]
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder), size, rows)
-        from transformers import AutoModelForCausalLM
-
-        parameters = AutoModelForCausalLM.from_pretrained(Path(folder) / "model").num_parameters()
+        parameters = save(Path(folder), size, rows)
         for dtype in dtypes:
             for objective in BARS:
                 results += compared(Path(folder), objective, dtype, args.device, args.repeats, parameters)

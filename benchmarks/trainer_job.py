@@ -17,7 +17,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
-ROWS_PER_STEP = {"cpu": 8, "cuda": 32}
+ROWS_PER_STEP = {"cpu": 8, "cuda": 16}
 PACKED_LENGTH, ROWS_OF_A_PACK = 1024, 4
 """What TRL packs for SFT: about four rows fit into such a pack."""
 
