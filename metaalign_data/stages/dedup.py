@@ -16,6 +16,8 @@ from metaalign_data.stages.columns import texts as texts_of
 EXACTLY = "equal but for case and white space"
 MEASURES: dict[RuleName, str] = {"lexical": "Jaccard", "semantic": "cosine"}
 FOUND = {"__row": pl.UInt32, "duplicate_of": pl.String, "similarity": pl.Float64, "rule": pl.String}
+VERDICT = tuple(FOUND)[1:]
+"""Columns that say of what a row is a duplicate."""
 
 
 class Tools(Protocol):
@@ -79,9 +81,10 @@ class Dedup:
 
     def compared(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
         """The rows with three more columns, null where a row is kept: `duplicate_of` (the id of the kept row),
-        `similarity` and `rule`. Works on any frame that has an `id` and the columns of the settings.
+        `similarity` and `rule`, in place of its own of these names. Works on any frame that has an `id` and the columns
+        of the settings.
         """
-        keep = [pl.col(self.config.keep).rank("dense", descending=True)] if self.config.keep else []
+        keep = [_value(rows[self.config.keep]).rank("dense", descending=True)] if self.config.keep else []
         numbered = rows.with_row_index("__row")
         again = numbered.filter(~pl.col("id").is_first_distinct())
         ranked = numbered.filter(pl.col("id").is_first_distinct()).sort([*keep, "id"], nulls_last=True)
@@ -89,7 +92,8 @@ class Dedup:
         groups = ranked.partition_by(self.config.per or "id", maintain_order=True) if apart else [ranked]
         found = [self._found(group, tools) for group in groups]
         found.append(_of_themselves(again))
-        return numbered.join(pl.concat(found), on="__row", maintain_order="left").drop("__row")
+        own = numbered.drop(VERDICT, strict=False)
+        return own.join(pl.concat(found), on="__row", maintain_order="left").drop("__row")
 
     def _found(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
         texts = [texts_of(rows[name]) for name in self.config.on]
@@ -113,6 +117,11 @@ class Dedup:
             },
             schema=FOUND,
         )
+
+
+def _value(keep: pl.Series) -> pl.Expr:
+    """What rows are taken by. A value that is no number is none, not the highest."""
+    return pl.col(keep.name).fill_nan(None) if keep.dtype.is_float() else pl.col(keep.name)
 
 
 def _of_themselves(again: pl.DataFrame) -> pl.DataFrame:

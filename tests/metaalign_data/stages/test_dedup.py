@@ -85,6 +85,27 @@ def test_it_works_on_any_frame_with_an_id() -> None:
     assert reasons(dedup(table, on=["text"], per=None, keep="score")) == ["exact_duplicate", None, None]
 
 
+def test_a_value_that_is_no_number_is_not_the_highest() -> None:
+    scores = [1.0, float("nan"), 2.0, None]
+    table = pl.DataFrame({"id": ["a", "b", "c", "d"], "text": ["tea"] * 4, "score": scores})
+    kept = dedup(table, on=["text"], per=None, keep="score").filter(pl.col("reject_reason").is_null())
+    assert kept["id"].to_list() == ["c"]
+
+
+def test_messages_without_content_and_categories_are_compared_as_text() -> None:
+    hello, nothing = {"role": "user", "content": "Hello"}, {"role": "user", "content": None}
+    table = pl.DataFrame({"id": ["a", "b", "c", "d"], "said": [[hello], [hello, None], [nothing], []], "kind": ["x"] * 4})
+    table = table.with_columns(pl.col("kind").cast(pl.Categorical))
+    assert reasons(dedup(table, on=["said"], per=None, keep=None)) == [None, "exact_duplicate"] * 2
+    assert reasons(dedup(table, on=["kind"], per=None, keep=None)) == [None, *["exact_duplicate"] * 3]
+
+
+def test_verdicts_of_before_give_way_to_new_ones() -> None:
+    table = pl.DataFrame({"id": ["a", "b"], "text": ["tea"] * 2, "duplicate_of": ["x", "y"], "rule": ["old", "old"]})
+    found = Dedup(Dedup.Config(on=("text",), per=None, keep=None)).compared(table, context())
+    assert found.select("duplicate_of", "rule").rows() == [(None, None), ("a", "exact")]
+
+
 @pytest.mark.parametrize("rows", [[], [pair()]])
 def test_an_empty_table_and_a_single_row_pass(rows: list[PreferencePair]) -> None:
     assert reasons(dedup(rows)) == [None] * len(rows)
