@@ -19,9 +19,7 @@ def texts(column: pl.Series) -> list[str]:
         return [text or "" for text in column.to_list()]
     inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
     if isinstance(inner, pl.Struct) and pl.Field("content", pl.String) in inner.fields:
-        return [
-            "\n".join(message["content"] or "" for message in messages or () if message) for messages in column.to_list()
-        ]
+        return ["\n".join(said["content"] or "" for said in messages or () if said) for messages in column.to_list()]
     raise UserError(f"the column '{column.name}' cannot be compared: it holds neither text nor messages")
 
 

@@ -1,14 +1,13 @@
 """Rows out that a benchmark has, too: by runs of words in common, and by embeddings."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, check_unit, embedder
 from metaalign_data.neighbours import Indices
 from metaalign_data.stage import Context, OutsideText, TextSource
 from metaalign_data.stages.columns import MARKS, PARTNERS, marked, texts, there, without_lone_partners
@@ -91,8 +90,10 @@ class Decontaminate:
         left = [text for text in distinct if text not in matches]
         if self.config.threshold is None or not left or not benchmark:
             return matches
-        embed = partial(ctx.embed, self.config.embedder)
-        near, cosines = _nearest(embed(left), embed([text for _, text in benchmark]))
+        vectors, others = (ctx.embed(self.config.embedder, texts) for texts in (left, [text for _, text in benchmark]))
+        check_unit(vectors, [repr(text) for text in left])  # what is no number is near to nothing, and would pass
+        check_unit(others, [where for where, _ in benchmark])
+        near, cosines = _nearest(vectors, others)
         for text, of, cosine in zip(left, near, cosines, strict=True):
             if cosine >= self.config.threshold - TOLERANCE:
                 detail = f"{benchmark[of].where}, cosine {cosine:.3f}: {benchmark[of].text}"

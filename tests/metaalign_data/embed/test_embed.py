@@ -91,6 +91,13 @@ def test_a_sentence_transformers_model_gives_unit_vectors_in_the_order_of_the_te
     assert float(vectors[0] @ vectors[1]) < 0.99
 
 
+def test_blank_texts_that_the_model_reads_nothing_of_are_equal_and_near_to_no_other(sentence_model: Path) -> None:
+    vectors = embedder(str(sentence_model)).embed(["", "trees", " \n", "short answers"])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert np.array_equal(vectors[0], vectors[2])
+    assert np.abs(vectors[0] @ vectors[[1, 3]].T).max() < 0.9
+
+
 def test_a_model_is_known_by_its_files_too(sentence_model: Path, tmp_path: Path) -> None:
     identity = SentenceModel(str(sentence_model)).identity
     assert identity == SentenceModel(str(sentence_model)).identity

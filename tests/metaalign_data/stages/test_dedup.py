@@ -94,8 +94,9 @@ def test_a_value_that_is_no_number_is_not_the_highest() -> None:
 
 def test_messages_without_content_and_categories_are_compared_as_text() -> None:
     hello, nothing = {"role": "user", "content": "Hello"}, {"role": "user", "content": None}
-    table = pl.DataFrame({"id": ["a", "b", "c", "d"], "said": [[hello], [hello, None], [nothing], []], "kind": ["x"] * 4})
-    table = table.with_columns(pl.col("kind").cast(pl.Categorical))
+    said = [[hello], [hello, None], [nothing], []]
+    kind = pl.Series(["x"] * 4, dtype=pl.Categorical)
+    table = pl.DataFrame({"id": ["a", "b", "c", "d"], "said": said, "kind": kind})
     assert reasons(dedup(table, on=["said"], per=None, keep=None)) == [None, "exact_duplicate"] * 2
     assert reasons(dedup(table, on=["kind"], per=None, keep=None)) == [None, *["exact_duplicate"] * 3]
 
