@@ -80,7 +80,7 @@ class SentenceModel:
         lengths = np.linalg.norm(made, axis=1, keepdims=True)
         blank = np.array([not text.strip() for text in texts]) & ~(lengths[:, 0] > 0)
         made[blank], lengths[blank] = np.eye(1, made.shape[1]), 1.0  # a model that reads no token of it has no vector
-        return made / np.where(lengths > 0, lengths, np.nan)
+        return np.asarray(made / np.where(lengths > 0, lengths, np.nan), dtype=np.float32)
 
     def _encoded(self, batches: Sequence[Sequence[str]]) -> list[Vectors]:
         if self._model.device.type != "cpu" or CORES == 1:
