@@ -8,18 +8,21 @@ from typing import Protocol
 from metaalign_data.embed.ngrams import HashedNgrams, normalised
 from metaalign_data.embed.sentences import SentenceModel
 from metaalign_data.embed.server import EmbeddingServer
-from metaalign_data.embed.vectors import Vectors, check_unit
+from metaalign_data.embed.vectors import Embed, Vectors, check_unit, embedded, room
 from metaalign_data.errors import MissingExtra
 
 __all__ = [
     "HASHED_NGRAMS",
+    "Embed",
     "Embedder",
     "EmbedderName",
     "EmbeddingServer",
     "Vectors",
     "check_unit",
+    "embedded",
     "embedder",
     "normalised",
+    "room",
 ]
 
 HASHED_NGRAMS = "hashed-ngrams"
