@@ -72,6 +72,18 @@ def test_every_benchmark_and_every_column_is_compared(folder: Path) -> None:
     assert [reason for reason, _ in endings(rows, folder)] == ["benchmark_ngram", None, None]
 
 
+def test_what_was_found_of_each_benchmark_is_said_even_if_it_is_nothing(folder: Path) -> None:
+    near = PUZZLE.replace("seventeen", "seventy").replace("still have", "still own").replace("run", "ran")
+    rows = [pair(query=query) for query in (PUZZLE, PUZZLE + " Well?", near, "Why?")]
+    ctx = context(folder=folder)
+    stage = Decontaminate(Decontaminate.Config(against=["bench.jsonl", "other.csv"], threshold=0.8))
+    stage.transform(to_frame(rows, PreferencePair).lazy(), ctx).collect()
+    assert sorted(ctx.notes) == [
+        "test: bench.jsonl, 2 texts: 2 rows share words with it, 1 more are near to it",
+        "test: other.csv, 1 texts: 0 rows share words with it, 0 more are near to it",
+    ]
+
+
 def test_shared_words_are_told_before_mere_likeness(folder: Path) -> None:
     near = PUZZLE.replace("seventeen", "seventy").replace("still have", "still own").replace("run", "ran")
     ((reason, detail),) = endings([pair(query=near, chosen=PUZZLE)], folder, on=["query", "chosen"], threshold=0.8)
