@@ -33,16 +33,19 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 
 
 class _Tools:
-    """What the stage takes of a Context, outside a run. Notes go to stderr."""
+    """What the stage takes of a Context, outside a run. Notes go to stderr, each once: groups may be many."""
 
     def __init__(self, vectors: str | None) -> None:
         self._embedding = Embedding(Path(vectors) if vectors else None, ask_alone)
+        self._told: set[str] = set()
 
     def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
         return self._embedding.embed(embedder, texts)
 
     def note(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr)
+        if sentence not in self._told:
+            self._told.add(sentence)
+            print(sentence, file=sys.stderr)
 
 
 def dedup(args: argparse.Namespace) -> int:

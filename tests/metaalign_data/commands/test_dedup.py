@@ -93,9 +93,10 @@ def test_a_table_without_rows_stays_one(name: str, tmp_path: Path) -> None:
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["rows", "rows.kept", "rows.rejects"]
 
 
-def test_only_rows_that_agree_are_compared(tmp_path: Path) -> None:
+def test_only_rows_that_agree_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ROWS.write_parquet(tmp_path / "rows.parquet")
     assert main(["dedup", str(tmp_path / "rows.parquet"), "--on", "text", "--per", "name"]) == 0
+    assert capsys.readouterr().err == "near rows by exact search, by plain products\n", "not once for each group"
     assert pl.read_parquet(tmp_path / "rows.kept.parquet").equals(ROWS)
     assert pl.read_parquet(tmp_path / "rows.rejects.parquet").is_empty()
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from metaalign_data.errors import UserError
 from metaalign_data.records import PreferencePair, to_frame
+from metaalign_data.registry import BUILT_IN
 from metaalign_data.stages.dedup import Dedup
 from metaalign_data.testing import context
 from rows import flip, pair
@@ -137,6 +138,33 @@ def test_a_row_that_stands_there_twice_stays_once_and_its_flip_stays_whole() -> 
     table = dedup([first, second, first, second])
     assert reasons(table) == [None, None, "exact_duplicate", "exact_duplicate"]
     assert table["flip_id"].to_list()[:2] == ["f1", "f1"]
+
+
+def test_a_row_that_stands_there_twice_and_goes_names_a_kept_one_both_times() -> None:
+    table = pl.DataFrame({"id": ["b", "a", "b", "c", "c"], "text": ["Tea time", "tea time", "Tea time", "x", "x"]})
+    found = Dedup(Dedup.Config(on=("text",), per=None, keep=None)).compared(table, context())
+    assert found["duplicate_of"].to_list() == ["a", None, "a", None, "c"]
+
+
+def test_it_can_be_used_without_a_run() -> None:
+    from metaalign_data.stages import Dedup
+
+    near = ["Boil it for ten minutes and serve it hot.", "Boil it for ten minutes and serve it hotly."]
+    table = pl.DataFrame({"id": ["a", "b"], "text": near})
+    found = Dedup(Dedup.Config(on=("text",), per=None, keep=None)).compared(table)
+    assert found.select("duplicate_of", "rule").rows() == [(None, None), ("a", "semantic")]
+    server = {"model": "m", "base_url": "http://127.0.0.1:9/v1"}
+    with pytest.raises(UserError, match="embedding with m needs a run, or the command line"):
+        Dedup(Dedup.Config(on=("text",), per=None, keep=None, embedder=server)).compared(table)
+
+
+def test_every_stage_can_be_imported_from_the_package_and_nothing_else() -> None:
+    from metaalign_data import stages
+
+    assert {name: getattr(stages, name).__name__ for name in stages.__all__} == {name: name for name in stages.__all__}
+    assert sorted(stages.__all__) == sorted(target.split(":")[1] for target in BUILT_IN["stage"].values())
+    with pytest.raises(AttributeError, match="no attribute 'Dedupe'"):
+        _ = stages.Dedupe
 
 
 def test_half_of_a_flip_or_of_twins_whose_other_half_never_came_is_none() -> None:
