@@ -48,7 +48,7 @@ class Embedder(Protocol):
 def embedder(name: str) -> Embedder:
     """The embedder "hashed-ngrams", or a sentence-transformers model by its name or path.
 
-    Raises MissingExtra, at once, where the model's package is not installed.
+    Raises at once: MissingExtra where the model's package is not installed, UserError for a folder without a model.
     """
     if name == HASHED_NGRAMS:
         return HashedNgrams()

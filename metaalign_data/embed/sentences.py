@@ -23,7 +23,8 @@ CORES = os.cpu_count() or 1
 
 
 class SentenceModel:
-    """A sentence-transformers model, loaded when it is first used. It reads no further than its maximum length.
+    """A sentence-transformers model, loaded when it is first used. It reads no further than its maximum length. Raises
+    UserError at once for a folder that holds none; a name on the Hub is only looked up when the model is loaded.
 
     Where the processor multiplies bfloat16 natively, the layers do so: nearly twice as fast, with cosines to the
     float32 vectors above 0.9999. Batches are of texts of like length, so that they hold little padding: many texts at
@@ -34,7 +35,11 @@ class SentenceModel:
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = str(Path(name).expanduser()) if name.startswith("~") else name
+        folder = Path(self.name)
+        is_folder = folder.is_dir() or self.name.startswith((".", "/"))
+        if is_folder and not any((folder / file).is_file() for file in ("modules.json", "config.json")):
+            raise UserError("this folder holds no model: neither modules.json nor config.json", where=str(folder))
 
     @cached_property
     def identity(self) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from metaalign_data.embed import HASHED_NGRAMS, embedder
 from metaalign_data.embed.sentences import SentenceModel
 from metaalign_data.errors import UserError
+from metaalign_data.recipe import Recipe
 
 embed = embedder(HASHED_NGRAMS).embed
 
@@ -120,8 +121,19 @@ def test_its_vectors_are_those_of_encode_in_either_precision(
     assert model.embed([]).shape[0] == 0
 
 
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere", "~/nowhere", "{empty}"])
+def test_a_folder_without_a_model_is_told_before_anything_is_asked(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    embed_by = {"embedder": name.format(empty=tmp_path)}
+    chain = ["sample_preferences", "generate_responses", "judge", "pair", {"dedup": embed_by}]
+    queries = {"source": "bundled"}
+    with pytest.raises(UserError, match=r"this folder holds no model: neither modules\.json nor config\.json"):
+        Recipe.from_dict({"name": "r", "teacher": {"provider": "simulated"}, "queries": queries, "stages": chain})
+
+
 def test_a_model_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"the embedding model '.*empty' cannot be loaded"):
-        embedder(str(tmp_path / "empty")).embed(["a"])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"the embedding model '.*broken' cannot be loaded"):
+        embedder(str(tmp_path / "broken")).embed(["a"])
