@@ -1,16 +1,23 @@
+from collections.abc import Sequence
+from itertools import combinations
 from random import Random
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors
 from metaalign_data.errors import UserError
+from metaalign_data.neighbours import TOLERANCE
 from metaalign_data.records import PreferencePair, to_frame
 from metaalign_data.registry import BUILT_IN
 from metaalign_data.stages.dedup import Dedup
 from metaalign_data.testing import context
 from rows import flip, pair
+from vectors import random_vectors
 
 
 def dedup(rows: list[PreferencePair] | pl.DataFrame, **config: object) -> pl.DataFrame:
@@ -70,6 +77,53 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows(cells: list[tuple[s
     shuffled = rng.sample(rows, len(rows))
     first, second = (dedup(r).sort("id").select("id", "reject_reason", "reject_detail") for r in (rows, shuffled))
     assert first.equals(second)
+
+
+class RandomVectors:
+    """Tools whose vectors have nothing to do with the spelling of a text, some of them near each other."""
+
+    def __init__(self, seed: int) -> None:
+        self.vectors = random_vectors(seed, 60)
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
+        return self.vectors[[int(text) for text in texts]]
+
+    def note(self, sentence: str) -> None: ...
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    cells=st.lists(st.tuples(st.integers(0, 59), st.sampled_from(["x", "y"]), st.integers(0, 3)), max_size=50),
+    threshold=st.floats(0.3, 0.99),
+    seed=st.integers(0, 10_000),
+    rng=st.randoms(use_true_random=False),
+)
+def test_with_random_vectors_in_any_order_kept_rows_are_far_apart_and_dropped_ones_near_a_better_kept_one(
+    cells: list[tuple[int, str, int]], threshold: float, seed: int, rng: Random
+) -> None:
+    stage = Dedup(Dedup.Config(on=("text",), per="group", keep="score", threshold=threshold))
+    tools = RandomVectors(seed)
+    rows = [{"id": f"r{i}", "text": str(text), "group": group, "score": s} for i, (text, group, s) in enumerate(cells)]
+    schema = {"id": pl.String, "text": pl.String, "group": pl.String, "score": pl.Int64}
+    found, shuffled = (
+        stage.compared(pl.DataFrame(order, schema=schema), tools).sort("id")
+        for order in (rows, rng.sample(rows, len(rows)))
+    )
+    assert found.equals(shuffled)
+    by_id = {row["id"]: row for row in found.to_dicts()}
+
+    def cosine(a: dict[str, Any], b: dict[str, Any]) -> float:
+        return float(np.dot(*tools.embed(HASHED_NGRAMS, [a["text"], b["text"]])))
+
+    kept = [row for row in by_id.values() if row["rule"] is None]
+    assert all(cosine(a, b) < threshold for a, b in combinations(kept, 2) if a["group"] == b["group"])
+    for row in by_id.values():
+        if row["rule"]:
+            of = by_id[row["duplicate_of"]]
+            assert (of["rule"], of["group"]) == (None, row["group"])
+            assert (-of["score"], of["id"]) < (-row["score"], row["id"])
+            assert row["rule"] == "exact" or cosine(row, of) >= threshold - 2 * TOLERANCE
+            assert row["similarity"] == pytest.approx(cosine(row, of), abs=1e-5)
 
 
 def test_the_rows_of_a_flip_are_never_duplicates_of_each_other_and_a_lone_one_is_no_flip() -> None:
