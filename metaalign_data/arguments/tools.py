@@ -11,7 +11,9 @@ def add(commands: Commands) -> None:
     dedup.add_argument("--on", required=True, action="append", metavar="COLUMN", help="compare this; repeat for more")
     dedup.add_argument("--keep", metavar="COLUMN", help="of duplicates, the row with the highest value here stays")
     dedup.add_argument("--per", metavar="COLUMN", help="compare only rows that agree in this column")
-    dedup.add_argument("--id", metavar="COLUMN", help="names the rows (default: their numbers, from 1)")
+    dedup.add_argument(
+        "--id", metavar="COLUMN", help="names the rows (default: id where it does, else their numbers, from 1)"
+    )
     dedup.add_argument("--rules", metavar="LIST", help="of exact,lexical,semantic (default: all three)")
     dedup.add_argument("--threshold", metavar="COSINE", help="from which rows are duplicates (default: 0.92)")
     dedup.add_argument("--lexical-threshold", metavar="SHARE", help="of three-word sequences (default: 0.8)")

@@ -15,13 +15,14 @@ from metaalign_data.duplicates import RuleName
 from metaalign_data.embed import EmbedderName, Vectors
 from metaalign_data.engine.embedding import Embedding, ask_alone
 from metaalign_data.errors import UserError, did_you_mean
-from metaalign_data.stages.dedup import Dedup
+from metaalign_data.stages.columns import PARTNERS, there
+from metaalign_data.stages.dedup import VERDICT, Dedup
 
 RULES: tuple[RuleName, ...] = ("exact", "lexical", "semantic")
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None) if path.stat().st_size else pl.DataFrame(),
     ".csv": lambda path: pl.read_csv(path, infer_schema_length=None),
 }
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
@@ -32,16 +33,19 @@ WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
 
 
 class _Tools:
-    """What the stage takes of a Context, outside a run. Notes go to stderr."""
+    """What the stage takes of a Context, outside a run. Notes go to stderr, each once: groups may be many."""
 
     def __init__(self, vectors: str | None) -> None:
         self._embedding = Embedding(Path(vectors) if vectors else None, ask_alone)
+        self._told: set[str] = set()
 
     def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
         return self._embedding.embed(embedder, texts)
 
     def note(self, sentence: str) -> None:
-        print(sentence, file=sys.stderr)
+        if sentence not in self._told:
+            self._told.add(sentence)
+            print(sentence, file=sys.stderr)
 
 
 def dedup(args: argparse.Namespace) -> int:
@@ -54,12 +58,13 @@ def dedup(args: argparse.Namespace) -> int:
     for path in (out, rejects):
         if path.exists():
             raise UserError("is there already", where=str(path), fix="name another file or remove it")
+        if not path.parent.is_dir():
+            raise UserError("there is no such folder", where=str(path.parent), fix="make it, or name another")
     rows = _read(source, [*args.on, *filter(None, (args.keep, args.per, args.id))])
-    found = Dedup(_config(args)).compared(_named(rows, args.id), _Tools(args.vectors))
-    verdicts = found.select("duplicate_of", "similarity", "rule")
+    verdicts = Dedup(_config(args)).compared(_named(rows, args), _Tools(args.vectors)).select(VERDICT)
     kept = verdicts["rule"].is_null()
     _write(rows.filter(kept), out)
-    _write(rows.hstack(verdicts).filter(~kept), rejects)
+    _write(rows.drop(VERDICT, strict=False).hstack(verdicts).filter(~kept), rejects)
     _tell(args, verdicts["rule"], out, rejects)
     return 0
 
@@ -103,21 +108,35 @@ def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
         raise UserError("there is no such file", where=str(path)) from e
     except (pl.exceptions.PolarsError, OSError) as e:
         raise UserError(f"cannot be read: {str(e).splitlines()[0]}", where=str(path)) from e
+    if not rows.width:
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     for column in columns:
         if column not in rows.columns:
             raise UserError(f"has no column '{column}'{did_you_mean(column, rows.columns)}", where=str(path))
     return rows
 
 
-def _named(rows: pl.DataFrame, column: str | None) -> pl.DataFrame:
-    """The rows with an `id` of text: this column's values, or numbers of equal width, which sort as text too."""
-    if column is None:
-        width = len(str(rows.height))
-        return rows.with_columns(id=pl.int_range(1, rows.height + 1).cast(pl.String).str.zfill(width))
-    named = rows.with_columns(id=pl.col(column).cast(pl.String))
-    if named["id"].n_unique() < rows.height or named["id"].null_count():
-        raise UserError(f"the column '{column}' does not name the rows: values are missing or repeat")
-    return named
+def _named(rows: pl.DataFrame, args: argparse.Namespace) -> pl.DataFrame:
+    """What is compared, with an `id` of text: the values of --id, else of a column `id` that names every row, else
+    numbers of equal width, which sort as text too.
+    """
+    compared = rows.select(there(rows.lazy(), [*args.on, *filter(None, (args.keep, args.per)), *PARTNERS]))
+    names = _names(rows, args.id or "id")
+    if names is None and args.id:
+        raise UserError(f"the column '{args.id}' does not name the rows: values are missing or repeat")
+    if "id" in compared.columns and (names is None or args.id not in (None, "id")):
+        raise UserError("the column 'id' cannot be compared: it does not name the rows", fix="rename it in the file")
+    if names is None:
+        names = pl.Series(range(1, rows.height + 1), dtype=pl.Int64).cast(pl.String).str.zfill(len(str(rows.height)))
+    return compared.with_columns(id=names)
+
+
+def _names(rows: pl.DataFrame, column: str) -> pl.Series | None:
+    """The values of the column as text, if there is one of this name and no two rows share a value."""
+    if column not in rows.columns or rows[column].dtype.is_nested():
+        return None
+    names = rows[column].cast(pl.String)
+    return None if names.null_count() or names.n_unique() < rows.height else names
 
 
 def _write(rows: pl.DataFrame, path: Path) -> None:

@@ -13,13 +13,12 @@ from rich.text import Text
 
 from metaalign_data.api import RunResult
 from metaalign_data.commands.catalog import wide_console
-from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, EmbeddingServer
+from metaalign_data.embed import HASHED_NGRAMS, Embed, EmbedderName, EmbeddingServer
 from metaalign_data.engine.embedding import Embedding, ask_alone
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.manifest import read_manifest
 from metaalign_data.errors import UserError
 from metaalign_data.stages.columns import texts
-from metaalign_data.stages.holdout import Embed
 
 EXCERPT_CHARS = 100
 

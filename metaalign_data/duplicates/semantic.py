@@ -1,18 +1,12 @@
 """Texts whose embeddings are near."""
 
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from metaalign_data.duplicates.greedy import Found
-from metaalign_data.embed import Vectors, check_unit
+from metaalign_data.embed import Embed, Vectors, check_unit, room
 from metaalign_data.neighbours import Cover
-
-IN_MEMORY_BYTES = 2**30
-"""Vectors that take more lie in a temporary file, which the system brings into memory as far as there is room."""
-
-Embed = Callable[[Sequence[str]], Vectors]
 
 
 class Semantic:
@@ -61,17 +55,10 @@ class Semantic:
         for column in vectors:
             check_unit(column, [self._ids[row] for row in rows])
         if self._cover is None:
-            self._cover = Cover([_room(len(self._ids), v.shape[1]) for v in vectors], self._threshold, self._apart)
-        for room, column in zip(self._cover.columns, vectors, strict=True):
-            room[rows] = column
+            self._cover = Cover([room(len(self._ids), v.shape[1]) for v in vectors], self._threshold, self._apart)
+        for kept, column in zip(self._cover.columns, vectors, strict=True):
+            kept[rows] = column
 
     def _vectors(self, texts: Sequence[str]) -> Vectors:
         distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         return self._embed(list(distinct))[[distinct[text] for text in texts]]
-
-
-def _room(rows: int, dimensions: int) -> Vectors:
-    if rows * dimensions * 4 <= IN_MEMORY_BYTES:
-        return np.empty((rows, dimensions), dtype=np.float32)
-    with tempfile.TemporaryFile() as file:  # the map outlives the open file, and the file goes with the map
-        return np.memmap(file, dtype=np.float32, mode="w+", shape=(rows, dimensions))

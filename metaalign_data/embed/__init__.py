@@ -8,18 +8,21 @@ from typing import Protocol
 from metaalign_data.embed.ngrams import HashedNgrams, normalised
 from metaalign_data.embed.sentences import SentenceModel
 from metaalign_data.embed.server import EmbeddingServer
-from metaalign_data.embed.vectors import Vectors, check_unit
+from metaalign_data.embed.vectors import Embed, Vectors, check_unit, embedded, room
 from metaalign_data.errors import MissingExtra
 
 __all__ = [
     "HASHED_NGRAMS",
+    "Embed",
     "Embedder",
     "EmbedderName",
     "EmbeddingServer",
     "Vectors",
     "check_unit",
+    "embedded",
     "embedder",
     "normalised",
+    "room",
 ]
 
 HASHED_NGRAMS = "hashed-ngrams"
@@ -45,7 +48,7 @@ class Embedder(Protocol):
 def embedder(name: str) -> Embedder:
     """The embedder "hashed-ngrams", or a sentence-transformers model by its name or path.
 
-    Raises MissingExtra, at once, where the model's package is not installed.
+    Raises at once: MissingExtra where the model's package is not installed, UserError for a folder without a model.
     """
     if name == HASHED_NGRAMS:
         return HashedNgrams()

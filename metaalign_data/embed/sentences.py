@@ -23,16 +23,23 @@ CORES = os.cpu_count() or 1
 
 
 class SentenceModel:
-    """A sentence-transformers model, loaded when it is first used. It reads no further than its maximum length.
+    """A sentence-transformers model, loaded when it is first used. It reads no further than its maximum length. Raises
+    UserError at once for a folder that holds none; a name on the Hub is only looked up when the model is loaded.
 
     Where the processor multiplies bfloat16 natively, the layers do so: nearly twice as fast, with cosines to the
     float32 vectors above 0.9999. Batches are of texts of like length, so that they hold little padding: many texts at
     once are faster than a few at a time. On processors they go side by side, each on one core: threads that share a
     batch wait for each other, on a busy machine longer than they work.
+
+    Blank texts that the model has no vector for are equal to each other and, but by chance, near to nothing.
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = str(Path(name).expanduser()) if name.startswith("~") else name
+        folder = Path(self.name)
+        is_folder = folder.is_dir() or self.name.startswith((".", "/"))
+        if is_folder and not any((folder / file).is_file() for file in ("modules.json", "config.json")):
+            raise UserError("this folder holds no model: neither modules.json nor config.json", where=str(folder))
 
     @cached_property
     def identity(self) -> str:
@@ -73,10 +80,12 @@ class SentenceModel:
             return np.zeros((0, 1), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         batches = [[texts[i] for i in order[start : start + BATCH]] for start in range(0, len(texts), BATCH)]
-        vectors = np.concatenate(self._encoded(batches))
-        made = np.empty_like(vectors)
-        made[order] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        return made
+        made = np.empty_like(vectors := np.concatenate(self._encoded(batches)))
+        made[order] = vectors
+        lengths = np.linalg.norm(made, axis=1, keepdims=True)
+        blank = np.array([not text.strip() for text in texts]) & ~(lengths[:, 0] > 0)
+        made[blank], lengths[blank] = np.eye(1, made.shape[1]), 1.0  # a model that reads no token of it has no vector
+        return np.asarray(made / np.where(lengths > 0, lengths, np.nan), dtype=np.float32)
 
     def _encoded(self, batches: Sequence[Sequence[str]]) -> list[Vectors]:
         if self._model.device.type != "cpu" or CORES == 1:

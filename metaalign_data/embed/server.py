@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from metaalign_data.chat import FROZEN, ChatRequest, Completion, Message, Usage
 from metaalign_data.embed.vectors import Vectors
-from metaalign_data.errors import TeacherError
+from metaalign_data.errors import TeacherError, TeacherUnusable
 from metaalign_data.teacher.openai.connection import Connection, server_address
 from metaalign_data.teacher.openai.failures import redact
 from metaalign_data.teacher.price import Usd
@@ -93,12 +93,14 @@ class ServedModel:
         return EmbeddingClient(self.server).identity
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Servers refuse empty texts: a space stands in for one. Raises TeacherError and BudgetReached."""
+        """Servers refuse empty texts: a space stands in for one. Raises TeacherUnusable and BudgetReached."""
         said = [Message(role="user", content=text if text.strip() else " ") for text in texts]
         batches = [said[start : start + BATCH] for start in range(0, len(said), BATCH)]
         requests = [ChatRequest(messages=tuple(batch), temperature=0.0, max_tokens=1) for batch in batches]
         answers = self._ask(self.server, requests)
         found = [_vectors(answer, len(batch)) for answer, batch in zip(answers, batches, strict=True)]
+        if len(dimensions := sorted({vectors.shape[1] for vectors in found})) > 1:
+            raise TeacherUnusable(f"embedding with {self.server.model}: vectors of {dimensions} dimensions, not of one")
         return np.concatenate(found) if found else np.zeros((0, 1), dtype=np.float32)
 
 
@@ -108,8 +110,7 @@ def _vectors(answer: Completion, texts: int) -> Vectors:
     except binascii.Error as e:
         raise TeacherError("malformed", f"the ledger holds no vectors for this batch: {e}") from e
     vectors = flat.reshape(texts, -1)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
 class _Lenient(BaseModel):
@@ -141,5 +142,8 @@ def _read_reply(body: bytes, request: ChatRequest, key: str) -> tuple[Vectors, U
     if [row.index for row in rows] != list(range(len(request.messages))) or len({len(r.embedding) for r in rows}) != 1:
         raise TeacherError("malformed", f"asked for {len(request.messages)} embeddings of one length, got others")
     tokens = reply.usage.prompt_tokens or sum(len(message.content) for message in request.messages) // 4 + 1
-    vectors = np.array([row.embedding for row in rows], dtype=np.float32)
-    return vectors, Usage(prompt_tokens=tokens, completion_tokens=0)
+    vectors = np.array([row.embedding for row in rows])
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():  # in the ledger it would come back in every run
+        raise TeacherError("malformed", "the server's answer holds embeddings that are not finite, or all zeros")
+    return (vectors / lengths[:, None]).astype(np.float32), Usage(prompt_tokens=tokens, completion_tokens=0)

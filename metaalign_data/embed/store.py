@@ -27,9 +27,10 @@ class VectorStore:
         self.path = path
 
     def embed(self, by: "Embedder", texts: Sequence[str]) -> Vectors:
-        """As `by.embed`, which is only asked for the texts that it has not embedded before.
+        """As `by.embed`, which is only asked for the texts that it has not embedded before. A vector that is not finite
+        is given back and not kept.
 
-        Raises UserError where the file is no such store, and what `by` raises.
+        Raises UserError where the file is no such store or holds vectors of another length, and what `by` raises.
         """
         keys = [_key(by.identity, text) for text in texts]
         try:
@@ -42,10 +43,16 @@ class VectorStore:
                     made = by.embed(list(missing.values()))
                     found |= dict(zip(missing, made, strict=True))
                     with file:
-                        rows = [(key, found[key].tobytes()) for key in missing]
+                        rows = [(key, found[key].tobytes()) for key in missing if np.isfinite(found[key]).all()]
                         file.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
         except sqlite3.Error as e:
             raise UserError(f"cannot keep vectors: {e}", where=str(self.path), fix="name another file") from e
+        if len(dimensions := sorted({len(vector) for vector in found.values()})) > 1:
+            raise UserError(
+                f"the model gives vectors of {dimensions} dimensions, some of them kept from before",
+                where=str(self.path),
+                fix="remove the file or name another",
+            )
         return np.stack([found[key] for key in keys]) if keys else by.embed([])
 
 

@@ -1,5 +1,6 @@
 """The rows that stay when near-duplicates go: a greedy cover in a given order."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from metaalign_data.neighbours.index import LEARNT_FROM, Index, available
 from metaalign_data.neighbours.screen import SAMPLE, TILE, TOLERANCE, Indices, Screen, fit, near_pairs, verified
 from metaalign_data.neighbours.threads import side_by_side
 
+LOG = logging.getLogger(__name__)
+
 BLOCK = 1024
 """Rows that are looked at together."""
 SCREENED = 2_048
@@ -18,6 +21,8 @@ SCREENED = 2_048
 STRIP = 8 * TILE
 INDEXED = 2_000_000
 """From so many rows on, an index that misses some is worth the hours that it saves (benchmarks/bench_dedup.py)."""
+
+WITH_INDEX = "with faiss (pip install 'metaalign-data[index]') it would not, and miss some"
 
 PROBED_EVERY, PROBED, MEASURED_TILE = 64, 64, 16_384
 """Of every so many blocks, so many rows are looked for in the index and exactly, among so many kept ones at a time."""
@@ -53,6 +58,8 @@ class Cover:
         self._sketches: Vectors | None = None
         self._index: Index | None = None
         self._looks = self._sampled = self._missed = 0
+        if self._large and not available():
+            LOG.warning("%s rows are compared exactly, which takes hours: %s", f"{len(apart):,}", WITH_INDEX)
 
     @property
     def _large(self) -> bool:
@@ -71,7 +78,7 @@ class Cover:
                 f"an index of {self._index.cells:,} cells, which found {found} of {self._sampled:,} near rows sampled"
             )
         if self._large and not available():
-            return "exact search, which takes hours here: with metaalign-data[index] it would not"
+            return f"exact search, which takes hours here: {WITH_INDEX}"
         if (dimensions := self._screen.dimensions) is None:
             return "exact search, by plain products"
         return f"exact search, screened by {dimensions} of {self._column.shape[1]} dimensions"
@@ -117,6 +124,8 @@ class Cover:
         if self._index is None and self._large and self._n_kept >= LEARNT_FROM and available():
             self._index = Index(self._column[self._kept[:LEARNT_FROM]], len(self._group))
             self._screen, self._sketches = Screen(self._screen.column, None), None
+            told = "of %s rows %s are kept so far; from here on near ones are looked for in an index of %s cells"
+            LOG.warning(told, *(f"{n:,}" for n in (len(self._group), self._n_kept, self._index.cells)))
         if self._index is not None:
             self._index.add(self._column[self._kept[len(self._index) : self._n_kept]])
             return

@@ -1,5 +1,6 @@
 """All pairs above a cosine."""
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,9 +9,13 @@ from metaalign_data.embed import Vectors, check_unit
 from metaalign_data.neighbours.screen import TILE, TOLERANCE, Indices, Screen, fit, verified
 from metaalign_data.neighbours.threads import CORES, side_by_side
 
+LOG = logging.getLogger(__name__)
+
 SCREENED = 4_096
 """From so many rows on, looking for a screen costs less than it saves."""
 STRIP = 8 * TILE
+LARGE = 2_000_000
+"""From so many rows on, it is said that comparing all of them takes hours."""
 
 Pairs = tuple[Indices, Indices]
 
@@ -18,10 +23,13 @@ Pairs = tuple[Indices, Indices]
 def pairs_above(vectors: Vectors, threshold: float) -> Iterator[Pairs]:
     """All i < j whose cosine is at least `threshold`, as arrays of i and of j, at most TILE x STRIP pairs at a time.
 
-    Exact. O(n^2) time, of which screen.py takes most of the constant. Raises UserError for vectors not of length 1.
+    Exact, whatever n: a pair that is missed would be a leak. O(n^2) time, of which screen.py takes most of the
+    constant; memory for a sketch of each row. Raises UserError for vectors not of length 1.
     """
     check_unit(vectors)
     n = len(vectors)
+    if n >= LARGE:
+        LOG.warning("all pairs of %s texts are compared exactly, which takes hours", f"{n:,}")
     screen = fit([vectors], np.arange(n), threshold) if n >= SCREENED else Screen(0, None)
     sketch = screen.sketch(vectors)
 

@@ -32,6 +32,8 @@ _GATHER = 100.0
 _DENSE = 64
 """From one candidate in so many cells on, the whole product is cheaper than the candidates one by one."""
 _GATHERED = 8_192
+_SKETCHED = 8_192
+"""Vectors that are sketched at a time: what is made on the way takes no memory for the others."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,12 @@ class Screen:
         """What a product of sketches bounds the cosines by: the first components, and the length of the rest."""
         if self.basis is None:
             return vectors
-        first = vectors @ self.basis
-        rest = vectors - first @ self.basis.T
-        return np.column_stack([first, np.linalg.norm(rest, axis=1)])
+        made = np.empty((len(vectors), self.basis.shape[1] + 1), dtype=np.float32)
+        for start in range(0, len(vectors), _SKETCHED):
+            part, sketch = vectors[start : start + _SKETCHED], made[start : start + _SKETCHED]
+            sketch[:, :-1] = part @ self.basis
+            sketch[:, -1] = np.linalg.norm(part - sketch[:, :-1] @ self.basis.T, axis=1)
+        return made
 
 
 def fit(columns: Sequence[Vectors], rows: Indices, threshold: float) -> Screen:

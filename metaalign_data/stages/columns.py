@@ -15,11 +15,11 @@ MARKS = ("reject_reason", "reject_detail")
 
 def texts(column: pl.Series) -> list[str]:
     """A text for each row, "" for a null; the contents of messages are joined. Raises UserError on other types."""
-    if column.dtype == pl.String:
+    if column.dtype in (pl.String, pl.Categorical, pl.Enum):
         return [text or "" for text in column.to_list()]
     inner = column.dtype.inner if isinstance(column.dtype, pl.List) else None
     if isinstance(inner, pl.Struct) and pl.Field("content", pl.String) in inner.fields:
-        return ["\n".join(message["content"] for message in messages or ()) for messages in column.to_list()]
+        return ["\n".join(said["content"] or "" for said in messages or () if said) for messages in column.to_list()]
     raise UserError(f"the column '{column.name}' cannot be compared: it holds neither text nor messages")
 
 

@@ -1,6 +1,6 @@
 """Rows out that a benchmark has, too: by runs of words in common, and by embeddings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, check_unit, embedded, embedder
 from metaalign_data.neighbours import Indices
 from metaalign_data.stage import Context, OutsideText, TextSource
 from metaalign_data.stages.columns import MARKS, PARTNERS, marked, texts, there, without_lone_partners
@@ -25,8 +25,11 @@ def _source(value: object) -> object:
 
 
 class _Match(NamedTuple):
+    """`of` is the number of the benchmark text."""
+
     reason: str
     detail: str
+    of: int
 
 
 class Decontaminate:
@@ -69,16 +72,28 @@ class Decontaminate:
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
         rows = table.select(there(table, (*self.columns, *PARTNERS))).collect()
-        benchmark = [text for source in self.config.against for text in ctx.texts(source)]
+        sources = [ctx.texts(source) for source in self.config.against]
+        benchmark = [text for read in sources for text in read]
         columns = {name: texts(rows[name]) for name in self.config.on}
         distinct = sorted({text for column in columns.values() for text in column if text.strip()})
         matches = self._matches(distinct, benchmark, ctx)
         found = [_first(columns, row, matches) for row in range(rows.height)]
+        for sentence in self._told(found, [len(read) for read in sources]):
+            ctx.note(sentence)
         verdicts = rows.with_columns(
             pl.Series("reject_reason", [match and match.reason for match in found], dtype=pl.String),
             pl.Series("reject_detail", [match and match.detail for match in found], dtype=pl.String),
         )
         return marked(table, without_lone_partners(verdicts).select(*there(rows.lazy(), PARTNERS), *MARKS))
+
+    def _told(self, found: Sequence[_Match | None], sizes: Sequence[int]) -> Iterator[str]:
+        """What was found of each benchmark; that it was nothing is worth knowing, too."""
+        first = 0
+        for source, size in zip(self.config.against, sizes, strict=True):
+            texts = range(first, first := first + size)
+            reasons = [match.reason for match in found if match and match.of in texts]
+            shared, near = reasons.count(NGRAM), reasons.count(SIMILAR)
+            yield f"{source.source}, {size} texts: {shared} rows share words with it, {near} more are near to it"
 
     def _matches(self, distinct: Sequence[str], benchmark: Sequence[OutsideText], ctx: Context) -> dict[str, _Match]:
         """The texts that the benchmark has; only those with no words in common are embedded."""
@@ -87,23 +102,26 @@ class Decontaminate:
         for text in distinct:
             if overlap := overlaps.find(text):
                 detail = f"{benchmark[overlap.of].where}, {len(overlap.run)} words: {' '.join(overlap.run)}"
-                matches[text] = _Match(NGRAM, detail)
+                matches[text] = _Match(NGRAM, detail, overlap.of)
         left = [text for text in distinct if text not in matches]
         if self.config.threshold is None or not left or not benchmark:
             return matches
         embed = partial(ctx.embed, self.config.embedder)
-        near, cosines = _nearest(embed(left), embed([text for _, text in benchmark]))
+        vectors, others = (embedded(texts, embed) for texts in (left, [text for _, text in benchmark]))
+        check_unit(vectors, [repr(text) for text in left])  # what is no number is near to nothing, and would pass
+        check_unit(others, [where for where, _ in benchmark])
+        near, cosines = _nearest(vectors, others)
         for text, of, cosine in zip(left, near, cosines, strict=True):
             if cosine >= self.config.threshold - TOLERANCE:
                 detail = f"{benchmark[of].where}, cosine {cosine:.3f}: {benchmark[of].text}"
-                matches[text] = _Match(SIMILAR, detail)
+                matches[text] = _Match(SIMILAR, detail, int(of))
         return matches
 
 
 def _first(columns: Mapping[str, Sequence[str]], row: int, matches: Mapping[str, _Match]) -> _Match | None:
     """What was found in the row, and in which column: shared words before mere similarity, then the earlier column."""
     found = [
-        _Match(match.reason, f"{name} is in {match.detail}")
+        match._replace(detail=f"{name} is in {match.detail}")
         for name, column in columns.items()
         if (match := matches.get(column[row]))
     ]

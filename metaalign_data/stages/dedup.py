@@ -1,5 +1,6 @@
 """Duplicates out, by the cheapest rule that finds them; every dropped row names the kept row that it duplicates."""
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
@@ -9,13 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from metaalign_data.duplicates import CheapRule, Exact, Lexical, RuleName, Semantic, cover
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
+from metaalign_data.errors import UserError
 from metaalign_data.stage import Context
 from metaalign_data.stages.columns import MARKS, PARTNERS, marked, there, without_lone_partners
 from metaalign_data.stages.columns import texts as texts_of
 
+LOG = logging.getLogger(__name__)
+
 EXACTLY = "equal but for case and white space"
 MEASURES: dict[RuleName, str] = {"lexical": "Jaccard", "semantic": "cosine"}
 FOUND = {"__row": pl.UInt32, "duplicate_of": pl.String, "similarity": pl.Float64, "rule": pl.String}
+VERDICT = tuple(FOUND)[1:]
+"""Columns that say of what a row is a duplicate."""
 
 
 class Tools(Protocol):
@@ -24,6 +30,18 @@ class Tools(Protocol):
     def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors: ...
 
     def note(self, sentence: str) -> None: ...
+
+
+class _Alone:
+    """Tools outside of a run."""
+
+    def embed(self, name: EmbedderName, texts: Sequence[str]) -> Vectors:
+        if isinstance(name, str):
+            return embedder(name).embed(texts)
+        raise UserError(f"embedding with {name.model} needs a run, or the command line")
+
+    def note(self, sentence: str) -> None:
+        LOG.info(sentence)
 
 
 class Dedup:
@@ -77,19 +95,22 @@ class Dedup:
         marks = without_lone_partners(verdicts).select(there(verdicts.lazy(), (*PARTNERS, *MARKS)))
         return marked(table, marks)
 
-    def compared(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
+    def compared(self, rows: pl.DataFrame, tools: Tools | None = None) -> pl.DataFrame:
         """The rows with three more columns, null where a row is kept: `duplicate_of` (the id of the kept row),
-        `similarity` and `rule`. Works on any frame that has an `id` and the columns of the settings.
+        `similarity` and `rule`, in place of its own of these names. Works on any frame that has an `id` and the columns
+        of the settings; without `tools`, by an embedder that is no server. Rows of the same id are one row that is
+        there several times.
         """
-        keep = [pl.col(self.config.keep).rank("dense", descending=True)] if self.config.keep else []
+        keep = [_value(rows[self.config.keep]).rank("dense", descending=True)] if self.config.keep else []
         numbered = rows.with_row_index("__row")
         again = numbered.filter(~pl.col("id").is_first_distinct())
         ranked = numbered.filter(pl.col("id").is_first_distinct()).sort([*keep, "id"], nulls_last=True)
         apart = self.config.per is not None and not rows.is_empty()
         groups = ranked.partition_by(self.config.per or "id", maintain_order=True) if apart else [ranked]
-        found = [self._found(group, tools) for group in groups]
-        found.append(_of_themselves(again))
-        return numbered.join(pl.concat(found), on="__row", maintain_order="left").drop("__row")
+        found = pl.concat([self._found(group, tools or _Alone()) for group in groups])
+        found = pl.concat([found, _repeated(again, ranked.select("__row", "id").join(found, on="__row"))])
+        own = numbered.drop(VERDICT, strict=False)
+        return own.join(found, on="__row", maintain_order="left").drop("__row")
 
     def _found(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
         texts = [texts_of(rows[name]) for name in self.config.on]
@@ -115,7 +136,21 @@ class Dedup:
         )
 
 
-def _of_themselves(again: pl.DataFrame) -> pl.DataFrame:
-    """Rows that are in the table already, id and all: a run that goes round its queries may make one twice."""
-    told = again.select("__row", duplicate_of="id", similarity=pl.lit(1.0), rule=pl.lit("exact"))
-    return told.cast(FOUND)  # type: ignore[arg-type]
+def _value(keep: pl.Series) -> pl.Expr:
+    """What rows are taken by. A value that is no number is none, not the highest."""
+    return pl.col(keep.name).fill_nan(None) if keep.dtype.is_float() else pl.col(keep.name)
+
+
+def _repeated(again: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
+    """Verdicts on rows that are in the table already, id and all: a run that goes round its queries may make one twice.
+
+    They duplicate the `first` row of their id where that is kept, else the kept row that it duplicates.
+    """
+    told = again.select("__row", "id").join(first.drop("__row"), on="id", maintain_order="left")
+    kept = pl.col("rule").is_null()
+    return told.select(
+        "__row",
+        duplicate_of=pl.when(kept).then("id").otherwise("duplicate_of"),
+        similarity=pl.when(kept).then(1.0).otherwise("similarity"),
+        rule=pl.when(kept).then(pl.lit("exact")).otherwise("rule"),
+    ).cast(FOUND)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Groups of rows that have to stand on one side of a split, and which of these groups are held out of training."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -8,13 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from metaalign_data.embed import Vectors, normalised
+from metaalign_data.embed import Embed, embedded, normalised
 from metaalign_data.neighbours import Indices, clusters, pairs_above
 from metaalign_data.records import digest
 from metaalign_data.stages.overlap import words
 
 Flags = npt.NDArray[np.bool_]
-Embed = Callable[[Sequence[str]], Vectors]
 
 GIANT_OF_ALL = 0.1
 GIANT_OF_SUBSET = 0.2
@@ -52,7 +51,7 @@ class Groups:
         distinct, place = np.unique(np.array(texts, dtype=object), return_inverse=True)
         folded = [normalised(text) for text in distinct]
         ties = chain([_ties(pl.Series(folded, dtype=pl.String), np.arange(len(distinct)))], _bound(bonds, place))
-        near = pairs_above(embed(distinct.tolist()), threshold)
+        near = pairs_above(embedded(distinct.tolist(), embed), threshold)
         root = clusters(len(distinct), chain(near, ties))
         smallest: dict[int, str] = {}
         for group, text in zip(root.tolist(), folded, strict=True):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, embedder
 from metaalign_data.records import Split as Name
 from metaalign_data.stage import Context, RunSource
-from metaalign_data.stages.columns import marked, there
+from metaalign_data.stages.columns import marked, texts, there
 from metaalign_data.stages.holdout import NO_SIDES, Groups, Sides
 
 ONE_JUDGEMENT = ("judgement_id", "flip_id", "twin_id")
@@ -77,7 +77,7 @@ class Split:
     def _groups(self, rows: pl.DataFrame, text: str, bonds: Sequence[str], ctx: Context) -> Groups:
         shared = [rows[bond] for bond in bonds if bond in rows.columns]
         embed = partial(ctx.embed, self.config.embedder)
-        return Groups(rows[text].to_list(), shared, embed, self.config.threshold, salt=f"{ctx.seed}-{text}")
+        return Groups(texts(rows[text]), shared, embed, self.config.threshold, salt=f"{ctx.seed}-{text}")
 
 
 def _sides(earlier: pl.DataFrame | None, text: str) -> Sides:

@@ -8,6 +8,7 @@ import pytest
 from commands import metaalign_data
 from embedding_server import embedding_server
 from metaalign_data.cli import main
+from metaalign_data.commands.dedup import WRITERS
 
 ROWS = pl.DataFrame(
     {
@@ -61,9 +62,41 @@ def test_rows_without_names_go_by_their_numbers(tmp_path: Path, capsys: pytest.C
     assert "│ 5    │ 4    │ 1" in capsys.readouterr().out
 
 
-def test_only_rows_that_agree_are_compared(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("ids", "named"), [(["x", "y", "a"], "a"), (["x", "y", "y"], "1"), (["x", None, "y"], "1")])
+def test_a_column_id_names_the_rows_where_it_names_them_all(ids: list[str | None], named: str, tmp_path: Path) -> None:
+    pl.DataFrame({"id": ids, "text": ["same", "tea", "same"]}).write_ndjson(tmp_path / "rows.jsonl")
+    assert main(["dedup", str(tmp_path / "rows.jsonl"), "--on", "text"]) == 0
+    assert pl.read_ndjson(tmp_path / "rows.rejects.jsonl")["duplicate_of"].to_list() == [named]
+
+
+@pytest.mark.parametrize(("on", "code"), [("text", 0), ("id", 2)])
+def test_numbers_never_pass_for_the_column_id(
+    on: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pl.DataFrame({"id": ["x", "x"], "text": ["a", "b"]}).write_csv(tmp_path / "rows.csv")
+    assert main(["dedup", str(tmp_path / "rows.csv"), "--on", on]) == code
+    assert ("the column 'id' cannot be compared: it does not name the rows" in capsys.readouterr().err) == (code == 2)
+
+
+def test_rows_that_were_dropped_once_can_be_compared_again(tmp_path: Path) -> None:
+    ROWS.write_ndjson(tmp_path / "rows.jsonl")
+    for name in ("rows.jsonl", "rows.rejects.jsonl"):
+        assert main(["dedup", str(tmp_path / name), "--on", "text", "--keep", "score", "--id", "name"]) == 0
+    again = pl.read_ndjson(tmp_path / "rows.rejects.rejects.jsonl")
+    assert again.select("name", "duplicate_of").rows() == [("a", "c")]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet"])
+def test_a_table_without_rows_stays_one(name: str, tmp_path: Path) -> None:
+    WRITERS[Path(name).suffix](ROWS.clear(), tmp_path / name)
+    assert main(["dedup", str(tmp_path / name), "--on", "text", "--keep", "score", "--id", "name"]) == 0
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["rows", "rows.kept", "rows.rejects"]
+
+
+def test_only_rows_that_agree_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ROWS.write_parquet(tmp_path / "rows.parquet")
     assert main(["dedup", str(tmp_path / "rows.parquet"), "--on", "text", "--per", "name"]) == 0
+    assert capsys.readouterr().err == "near rows by exact search, by plain products\n", "not once for each group"
     assert pl.read_parquet(tmp_path / "rows.kept.parquet").equals(ROWS)
     assert pl.read_parquet(tmp_path / "rows.rejects.parquet").is_empty()
 
@@ -79,6 +112,7 @@ def test_only_rows_that_agree_are_compared(tmp_path: Path) -> None:
         (["--on", "text", "--out", "rows.csv"], "rows.csv: is there already; name another file or remove it"),
         (["--on", "score"], "the column 'score' cannot be compared: it holds neither text nor messages"),
         (["--on", "text", "--base-url", "http://h"], "--base-url needs a model; name it with --embedder"),
+        (["--on", "text", "--out", "gone/rows.csv"], "gone: there is no such folder; make it, or name another"),
     ],
 )
 def test_a_mistake_is_told_in_a_line_and_nothing_is_written(

@@ -148,7 +148,7 @@ def test_a_vector_that_is_no_number_names_its_row() -> None:
 
 
 def test_vectors_beyond_the_memory_that_is_allowed_lie_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("metaalign_data.duplicates.semantic.IN_MEMORY_BYTES", 1)
+    monkeypatch.setattr("metaalign_data.embed.vectors.IN_MEMORY_BYTES", 1)
     column = [str(i) for i in range(50)]
     embed = Random(3)
     semantic = Semantic([column], 0.9, [None] * 50, embed, column)

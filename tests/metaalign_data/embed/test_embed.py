@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from metaalign_data.embed import HASHED_NGRAMS, embedder
 from metaalign_data.embed.sentences import SentenceModel
 from metaalign_data.errors import UserError
+from metaalign_data.recipe import Recipe
 
 embed = embedder(HASHED_NGRAMS).embed
 
@@ -91,6 +92,13 @@ def test_a_sentence_transformers_model_gives_unit_vectors_in_the_order_of_the_te
     assert float(vectors[0] @ vectors[1]) < 0.99
 
 
+def test_blank_texts_that_the_model_reads_nothing_of_are_equal_and_near_to_no_other(sentence_model: Path) -> None:
+    vectors = embedder(str(sentence_model)).embed(["", "trees", " \n", "short answers"])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert np.array_equal(vectors[0], vectors[2])
+    assert np.abs(vectors[0] @ vectors[[1, 3]].T).max() < 0.9
+
+
 def test_a_model_is_known_by_its_files_too(sentence_model: Path, tmp_path: Path) -> None:
     identity = SentenceModel(str(sentence_model)).identity
     assert identity == SentenceModel(str(sentence_model)).identity
@@ -113,8 +121,19 @@ def test_its_vectors_are_those_of_encode_in_either_precision(
     assert model.embed([]).shape[0] == 0
 
 
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere", "~/nowhere", "{empty}"])
+def test_a_folder_without_a_model_is_told_before_anything_is_asked(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    embed_by = {"embedder": name.format(empty=tmp_path)}
+    chain = ["sample_preferences", "generate_responses", "judge", "pair", {"dedup": embed_by}]
+    queries = {"source": "bundled"}
+    with pytest.raises(UserError, match=r"this folder holds no model: neither modules\.json nor config\.json"):
+        Recipe.from_dict({"name": "r", "teacher": {"provider": "simulated"}, "queries": queries, "stages": chain})
+
+
 def test_a_model_that_cannot_be_loaded_is_named(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"the embedding model '.*empty' cannot be loaded"):
-        embedder(str(tmp_path / "empty")).embed(["a"])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"the embedding model '.*broken' cannot be loaded"):
+        embedder(str(tmp_path / "broken")).embed(["a"])

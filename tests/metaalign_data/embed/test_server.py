@@ -74,13 +74,25 @@ async def test_a_refused_key_ends_it_and_does_not_show(
         lambda rows: [{**row, "index": 0} for row in rows],
         lambda rows: [{**rows[0], "embedding": [1.0]}, *rows[1:]],
         lambda rows: [{**row, "embedding": "none"} for row in rows],
+        lambda rows: [{**row, "embedding": [float("nan"), 1.0]} for row in rows],
+        lambda rows: [{**row, "embedding": [0.0, 0.0]} for row in rows],
     ],
-    ids=["one missing", "one twice", "of other lengths", "no numbers"],
+    ids=["one missing", "one twice", "of other lengths", "no numbers", "not finite", "zeros"],
 )
-async def test_an_answer_without_a_vector_for_each_text_is_malformed(endpoint: EmbeddingEndpoint, altered: Any) -> None:
+async def test_an_answer_without_a_vector_for_each_text_is_malformed(
+    endpoint: EmbeddingEndpoint, altered: Any, tmp_path: Path
+) -> None:
     endpoint.altered = altered
     with pytest.raises(TeacherUnusable, match=r"embedding with small-embedder: .* embeddings"):
-        await embed(settings(endpoint), ["tea", "rice"])
+        await embed(settings(endpoint), ["tea", "rice"], tmp_path / "vectors.sqlite")
+    endpoint.altered = lambda rows: rows
+    assert np.isfinite(await embed(settings(endpoint), ["tea", "rice"], tmp_path / "vectors.sqlite")).all()
+
+
+async def test_answers_of_different_dimensions_are_told(endpoint: EmbeddingEndpoint) -> None:
+    endpoint.altered = lambda rows: [{**row, "embedding": [1.0] * len(rows)} for row in rows]
+    with pytest.raises(TeacherUnusable, match=rf"vectors of \[1, {BATCH}\] dimensions, not of one"):
+        await embed(settings(endpoint), [str(i) for i in range(BATCH + 1)])
 
 
 async def test_the_servers_token_count_is_what_is_paid_for(endpoint: EmbeddingEndpoint) -> None:

@@ -44,6 +44,27 @@ def test_no_texts_and_half_a_character_are_fine(tmp_path: Path) -> None:
     assert store.embed(model, ["\ud800"]).shape == (1, 512)
 
 
+def test_a_vector_that_is_not_finite_is_not_kept(tmp_path: Path) -> None:
+    class Broken(Counting):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return super().embed(texts) * np.float32([[1.0] if text == "tea" else [np.nan] for text in texts])
+
+    broken, model = Broken("a"), Counting("a")
+    assert np.isnan(VectorStore(tmp_path / "v").embed(broken, ["tea", "rice"])[1]).all()
+    assert np.isfinite(VectorStore(tmp_path / "v").embed(model, ["tea", "rice"])).all()
+    assert model.asked == ["rice"]
+
+
+def test_vectors_of_another_length_from_before_are_told(tmp_path: Path) -> None:
+    class Grown(Counting):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            return np.repeat(super().embed(texts), 2, axis=1)
+
+    VectorStore(tmp_path / "v").embed(Counting("a"), ["tea"])
+    with pytest.raises(UserError, match=r"v: the model gives vectors of \[512, 1024\] dimensions"):
+        VectorStore(tmp_path / "v").embed(Grown("a"), ["tea", "rice"])
+
+
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     (tmp_path / "v").write_text("a letter to my aunt, of some length, so that SQLite has a look at it" * 20)
     with pytest.raises(UserError, match=r"v: cannot keep vectors: .*; name another file"):

@@ -47,6 +47,13 @@ def test_what_goes_is_near_a_kept_row_whatever_the_index_finds(vectors: Vectors)
             assert float(vectors[row] @ vectors[verdict.of]) >= THRESHOLD - 2 * TOLERANCE
 
 
+def test_it_says_when_it_goes_over_to_the_index(vectors: Vectors, caplog: pytest.LogCaptureFixture) -> None:
+    looked_through([vectors], [None] * N)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("of 4,000 rows 5")
+    assert "from here on near ones are looked for in an index of" in record.getMessage()
+
+
 def test_it_says_how_much_it_finds_and_that_is_true(vectors: Vectors) -> None:
     found, verdicts = looked_through([vectors], [None] * N)
     missed, dropped = len(uncovered(vectors, verdicts)), sum(v is not None for v in verdicts)
@@ -65,9 +72,11 @@ def test_rows_that_are_held_apart_are_never_compared_and_every_column_counts(vec
 
 
 def test_without_faiss_the_search_stays_exact_and_says_what_would_help(
-    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(cover, "available", lambda: False)
+    Cover([vectors], THRESHOLD, [None] * N)
+    assert "4,000 rows are compared exactly, which takes hours" in caplog.text, "before the hours, not after them"
     found, verdicts = looked_through([vectors], [None] * N)
     assert uncovered(vectors, verdicts) == []
     assert "metaalign-data[index]" in found.method

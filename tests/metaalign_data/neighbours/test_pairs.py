@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metaalign_data.errors import UserError
-from metaalign_data.neighbours import TOLERANCE, pairs_above
+from metaalign_data.neighbours import TOLERANCE, pairs, pairs_above
 from vectors import random_vectors
 
 pytestmark = pytest.mark.usefixtures("sizes_of_blocks")
@@ -26,6 +26,16 @@ def test_pairs_above_are_those_of_the_plain_product(seed: int, n: int, threshold
 
 def test_equal_rows_are_pairs_at_the_threshold_1() -> None:
     assert found(np.repeat(random_vectors(0, 1), 5, axis=0), 1.0) == [(i, j) for i in range(5) for j in range(i + 1, 5)]
+
+
+def test_hours_of_work_are_told_before_they_begin(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pairs, "LARGE", 30)
+    found(random_vectors(0, 29), 0.9)
+    assert caplog.text == ""
+    found(random_vectors(0, 30), 0.9)
+    assert "all pairs of 30 texts are compared exactly, which takes hours" in caplog.text
 
 
 @pytest.mark.parametrize(("value", "length"), [(np.nan, "nan"), (np.inf, "inf"), (0.0, "0"), (2.0, "9.79796")])

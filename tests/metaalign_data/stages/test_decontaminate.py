@@ -1,12 +1,17 @@
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from metaalign_data.embed import EmbedderName, Vectors
+from metaalign_data.engine.embedding import Embedding
 from metaalign_data.errors import UserError
 from metaalign_data.records import PreferencePair, to_frame
 from metaalign_data.stages.decontaminate import Decontaminate
@@ -67,6 +72,18 @@ def test_every_benchmark_and_every_column_is_compared(folder: Path) -> None:
     assert [reason for reason, _ in endings(rows, folder)] == ["benchmark_ngram", None, None]
 
 
+def test_what_was_found_of_each_benchmark_is_said_even_if_it_is_nothing(folder: Path) -> None:
+    near = PUZZLE.replace("seventeen", "seventy").replace("still have", "still own").replace("run", "ran")
+    rows = [pair(query=query) for query in (PUZZLE, PUZZLE + " Well?", near, "Why?")]
+    ctx = context(folder=folder)
+    stage = Decontaminate(Decontaminate.Config(against=["bench.jsonl", "other.csv"], threshold=0.8))
+    stage.transform(to_frame(rows, PreferencePair).lazy(), ctx).collect()
+    assert sorted(ctx.notes) == [
+        "test: bench.jsonl, 2 texts: 2 rows share words with it, 1 more are near to it",
+        "test: other.csv, 1 texts: 0 rows share words with it, 0 more are near to it",
+    ]
+
+
 def test_shared_words_are_told_before_mere_likeness(folder: Path) -> None:
     near = PUZZLE.replace("seventeen", "seventy").replace("still have", "still own").replace("run", "ran")
     ((reason, detail),) = endings([pair(query=near, chosen=PUZZLE)], folder, on=["query", "chosen"], threshold=0.8)
@@ -78,6 +95,19 @@ def test_an_equal_text_without_words_is_as_close_as_can_be(folder: Path) -> None
     (folder / "signs.jsonl").write_text(json.dumps({"text": "🙂 → 🙃 ?!"}))
     ((reason, _),) = endings([pair(query="🙂 →  🙃 ?!")], folder, against=["signs.jsonl"], threshold=1.0)
     assert reason == "benchmark_similar"
+
+
+@pytest.mark.parametrize(("broken", "named"), [("Why", "'Why is it so?'"), ("What", "bench.jsonl:1")])
+def test_a_vector_that_is_no_number_is_told_and_does_not_pass(folder: Path, broken: str, named: str) -> None:
+    class Broken(Embedding):
+        def embed(self, name: EmbedderName, texts: Sequence[str]) -> Vectors:
+            bad = [[text.startswith(broken)] for text in texts]
+            return np.where(bad, np.float32(np.nan), super().embed(name, texts))
+
+    table = to_frame([pair(query="Why is it so?")], PreferencePair).lazy()
+    stage = Decontaminate(Decontaminate.Config(against=["bench.jsonl"]))
+    with pytest.raises(UserError, match=re.escape(f"the vector of row {named} has length nan")):
+        stage.transform(table, replace(context(folder=folder), embedding=Broken()))
 
 
 def test_another_column_of_the_benchmark_may_be_named(folder: Path) -> None:

@@ -1,15 +1,23 @@
+from collections.abc import Sequence
+from itertools import combinations
 from random import Random
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors
 from metaalign_data.errors import UserError
+from metaalign_data.neighbours import TOLERANCE
 from metaalign_data.records import PreferencePair, to_frame
+from metaalign_data.registry import BUILT_IN
 from metaalign_data.stages.dedup import Dedup
 from metaalign_data.testing import context
 from rows import flip, pair
+from vectors import random_vectors
 
 
 def dedup(rows: list[PreferencePair] | pl.DataFrame, **config: object) -> pl.DataFrame:
@@ -71,6 +79,53 @@ def test_the_result_does_not_depend_on_the_order_of_the_rows(cells: list[tuple[s
     assert first.equals(second)
 
 
+class RandomVectors:
+    """Tools whose vectors have nothing to do with the spelling of a text, some of them near each other."""
+
+    def __init__(self, seed: int) -> None:
+        self.vectors = random_vectors(seed, 60)
+
+    def embed(self, embedder: EmbedderName, texts: Sequence[str]) -> Vectors:
+        return self.vectors[[int(text) for text in texts]]
+
+    def note(self, sentence: str) -> None: ...
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    cells=st.lists(st.tuples(st.integers(0, 59), st.sampled_from(["x", "y"]), st.integers(0, 3)), max_size=50),
+    threshold=st.floats(0.3, 0.99),
+    seed=st.integers(0, 10_000),
+    rng=st.randoms(use_true_random=False),
+)
+def test_with_random_vectors_in_any_order_kept_rows_are_far_apart_and_dropped_ones_near_a_better_kept_one(
+    cells: list[tuple[int, str, int]], threshold: float, seed: int, rng: Random
+) -> None:
+    stage = Dedup(Dedup.Config(on=("text",), per="group", keep="score", threshold=threshold))
+    tools = RandomVectors(seed)
+    rows = [{"id": f"r{i}", "text": str(text), "group": group, "score": s} for i, (text, group, s) in enumerate(cells)]
+    schema = {"id": pl.String, "text": pl.String, "group": pl.String, "score": pl.Int64}
+    found, shuffled = (
+        stage.compared(pl.DataFrame(order, schema=schema), tools).sort("id")
+        for order in (rows, rng.sample(rows, len(rows)))
+    )
+    assert found.equals(shuffled)
+    by_id = {row["id"]: row for row in found.to_dicts()}
+
+    def cosine(a: dict[str, Any], b: dict[str, Any]) -> float:
+        return float(np.dot(*tools.embed(HASHED_NGRAMS, [a["text"], b["text"]])))
+
+    kept = [row for row in by_id.values() if row["rule"] is None]
+    assert all(cosine(a, b) < threshold for a, b in combinations(kept, 2) if a["group"] == b["group"])
+    for row in by_id.values():
+        if row["rule"]:
+            of = by_id[row["duplicate_of"]]
+            assert (of["rule"], of["group"]) == (None, row["group"])
+            assert (-of["score"], of["id"]) < (-row["score"], row["id"])
+            assert row["rule"] == "exact" or cosine(row, of) >= threshold - 2 * TOLERANCE
+            assert row["similarity"] == pytest.approx(cosine(row, of), abs=1e-5)
+
+
 def test_the_rows_of_a_flip_are_never_duplicates_of_each_other_and_a_lone_one_is_no_flip() -> None:
     twins = flip("Yes, do it.", "Yes, do it!", "f1", preference="Be kind.")
     assert reasons(dedup(twins)) == [None, None]
@@ -83,6 +138,28 @@ def test_the_rows_of_a_flip_are_never_duplicates_of_each_other_and_a_lone_one_is
 def test_it_works_on_any_frame_with_an_id() -> None:
     table = pl.DataFrame({"id": ["a", "b", "c"], "text": ["one two", "one two", "three"], "score": [1, 2, 3]})
     assert reasons(dedup(table, on=["text"], per=None, keep="score")) == ["exact_duplicate", None, None]
+
+
+def test_a_value_that_is_no_number_is_not_the_highest() -> None:
+    scores = [1.0, float("nan"), 2.0, None]
+    table = pl.DataFrame({"id": ["a", "b", "c", "d"], "text": ["tea"] * 4, "score": scores})
+    kept = dedup(table, on=["text"], per=None, keep="score").filter(pl.col("reject_reason").is_null())
+    assert kept["id"].to_list() == ["c"]
+
+
+def test_messages_without_content_and_categories_are_compared_as_text() -> None:
+    hello, nothing = {"role": "user", "content": "Hello"}, {"role": "user", "content": None}
+    said = [[hello], [hello, None], [nothing], []]
+    kind = pl.Series(["x"] * 4, dtype=pl.Categorical)
+    table = pl.DataFrame({"id": ["a", "b", "c", "d"], "said": said, "kind": kind})
+    assert reasons(dedup(table, on=["said"], per=None, keep=None)) == [None, "exact_duplicate"] * 2
+    assert reasons(dedup(table, on=["kind"], per=None, keep=None)) == [None, *["exact_duplicate"] * 3]
+
+
+def test_verdicts_of_before_give_way_to_new_ones() -> None:
+    table = pl.DataFrame({"id": ["a", "b"], "text": ["tea"] * 2, "duplicate_of": ["x", "y"], "rule": ["old", "old"]})
+    found = Dedup(Dedup.Config(on=("text",), per=None, keep=None)).compared(table, context())
+    assert found.select("duplicate_of", "rule").rows() == [(None, None), ("a", "exact")]
 
 
 @pytest.mark.parametrize("rows", [[], [pair()]])
@@ -115,6 +192,33 @@ def test_a_row_that_stands_there_twice_stays_once_and_its_flip_stays_whole() -> 
     table = dedup([first, second, first, second])
     assert reasons(table) == [None, None, "exact_duplicate", "exact_duplicate"]
     assert table["flip_id"].to_list()[:2] == ["f1", "f1"]
+
+
+def test_a_row_that_stands_there_twice_and_goes_names_a_kept_one_both_times() -> None:
+    table = pl.DataFrame({"id": ["b", "a", "b", "c", "c"], "text": ["Tea time", "tea time", "Tea time", "x", "x"]})
+    found = Dedup(Dedup.Config(on=("text",), per=None, keep=None)).compared(table, context())
+    assert found["duplicate_of"].to_list() == ["a", None, "a", None, "c"]
+
+
+def test_it_can_be_used_without_a_run() -> None:
+    from metaalign_data.stages import Dedup
+
+    near = ["Boil it for ten minutes and serve it hot.", "Boil it for ten minutes and serve it hotly."]
+    table = pl.DataFrame({"id": ["a", "b"], "text": near})
+    found = Dedup(Dedup.Config(on=("text",), per=None, keep=None)).compared(table)
+    assert found.select("duplicate_of", "rule").rows() == [(None, None), ("a", "semantic")]
+    server = {"model": "m", "base_url": "http://127.0.0.1:9/v1"}
+    with pytest.raises(UserError, match="embedding with m needs a run, or the command line"):
+        Dedup(Dedup.Config(on=("text",), per=None, keep=None, embedder=server)).compared(table)
+
+
+def test_every_stage_can_be_imported_from_the_package_and_nothing_else() -> None:
+    from metaalign_data import stages
+
+    assert {name: getattr(stages, name).__name__ for name in stages.__all__} == {name: name for name in stages.__all__}
+    assert sorted(stages.__all__) == sorted(target.split(":")[1] for target in BUILT_IN["stage"].values())
+    with pytest.raises(AttributeError, match="no attribute 'Dedupe'"):
+        _ = stages.Dedupe
 
 
 def test_half_of_a_flip_or_of_twins_whose_other_half_never_came_is_none() -> None:

@@ -274,6 +274,24 @@ def test_texts_that_differ_in_case_are_one_group_whatever_the_embedder_says() ->
     assert groups.of[0] == groups.of[1] != groups.of[2]
 
 
+def test_texts_beyond_the_memory_that_is_allowed_are_split_as_others_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = one_by_one(40)
+    before, asked = split(rows), list[int]()
+    monkeypatch.setattr("metaalign_data.embed.vectors.AT_ONCE", 16)
+    monkeypatch.setattr("metaalign_data.embed.vectors.IN_MEMORY_BYTES", 1)
+
+    class Counted(Embedding):
+        def embed(self, name: EmbedderName, texts: Sequence[str]) -> Vectors:
+            asked.append(len(texts))
+            return super().embed(name, texts)
+
+    stage = Split(Split.Config(test=0.3, unseen_preferences=0.3))
+    table = to_frame(rows, PreferencePair).lazy()
+    after = stage.transform(table, replace(context(), embedding=Counted())).collect()
+    assert after.equals(before)
+    assert asked == [16, 16, 8] * 2
+
+
 def test_a_table_needs_no_bonds() -> None:
     rows = to_frame(one_by_one(100), PreferencePair).select("query", "preference", "subset")
     assert split(rows)["split"].to_list() == split(one_by_one(100))["split"].to_list()
