@@ -21,12 +21,14 @@ Prompts = Literal["meta", "none"]
 class Example:
     """One row as token ids: its prompt, and its answers, each with its end token.
 
-    (chosen,) for SFT, (chosen, rejected) for preference training.
+    (chosen,) for SFT, (chosen, rejected) for preference training. Rows with one `flip` hold the same two answers in
+    opposite order.
     """
 
     id: str
     prompt: tuple[int, ...]
     answers: tuple[tuple[int, ...], ...]
+    flip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _encoded(
     length = len(ids) + max(map(len, told))
     if length > max_length:
         return Rejected(row_id, "too_long", f"{length} tokens, and max_length is {max_length}")
-    return Example(row_id, tuple(ids), told)
+    return Example(row_id, tuple(ids), told, row.get("flip_id"))
 
 
 def _parts(row: Mapping[str, Any], answers: str) -> tuple[list[Message], list[str]]:

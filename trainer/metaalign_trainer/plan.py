@@ -13,11 +13,26 @@ def steps_in_all(rows: int, rows_per_step: int, epochs: int, max_steps: int | No
     return min(steps, max_steps) if max_steps else steps
 
 
-def rows_of_step(step: int, rows: int, rows_per_step: int, seed: int) -> list[int]:
-    """Indexes of the rows of step `step` (counted from 0). Each epoch takes every row once, in an order of its own."""
-    epoch, at = divmod(step, math.ceil(rows / rows_per_step))
-    order = np.random.default_rng([seed, epoch]).permutation(rows)
-    return [int(row) for row in order[at * rows_per_step : (at + 1) * rows_per_step]]
+def together(flips: Sequence[str | None]) -> list[list[int]]:
+    """Indexes of rows, those of one flip side by side; a row without a flip is alone.
+
+    In one step, what makes one of their two answers likelier under any meta-prompt cancels out of the gradient, and
+    what is left is the preference.
+    """
+    groups: dict[str | int, list[int]] = {}
+    for i, flip in enumerate(flips):
+        groups.setdefault(i if flip is None else flip, []).append(i)
+    return list(groups.values())
+
+
+def rows_of_step(step: int, groups: Sequence[Sequence[int]], rows_per_step: int, seed: int) -> list[int]:
+    """Indexes of the rows of step `step` (counted from 0). Each epoch takes every row once, in an order of its own.
+
+    The rows of a group follow each other: only the edge of a step divides them.
+    """
+    epoch, at = divmod(step, math.ceil(sum(map(len, groups)) / rows_per_step))
+    order = np.random.default_rng([seed, epoch]).permutation(len(groups))
+    return [row for group in order for row in groups[group]][at * rows_per_step : (at + 1) * rows_per_step]
 
 
 def passes(lengths: Sequence[int], tokens_at_once: int, processes: int = 1) -> list[list[int]]:
