@@ -67,7 +67,8 @@ class SamplePreferences:
                 return await self._diverse_opinion(query, slot, rng, ctx)
             case "helpful" if self.config.source:
                 book = ctx.preference_book(self.config.source)
-                return given.scenario(query, book, ctx.priorities(self.config.priorities), rng)
+                matrix, taxonomy = ctx.priorities(self.config.priorities), ctx.taxonomy(self.config.taxonomy)
+                return given.scenario(query, book, matrix, taxonomy, rng)
             case "helpful" | "priority":
                 draft = self._draft(query, slot, rng, ctx)
                 return draft if isinstance(draft, Reject) else await put_into_words(draft, query, ctx)
