@@ -85,6 +85,13 @@ def test_a_recipe_that_starts_from_something_else_runs_as_it_is_and_its_rows_are
     assert wrong_way_round(result.pairs()) == []
 
 
+def test_a_recipe_that_asks_for_flips_only_gets_nothing_else_and_the_manifest_says_so(tmp_path: Path) -> None:
+    recipe = Recipe.load("quickstart", overrides=["stages.pair.flips=only"])
+    result = run(recipe, out=tmp_path / "run")
+    assert result.pairs()["flip_id"].null_count() == 0
+    assert result.manifest["figures"]["flip_share"] == 1.0
+
+
 def test_harmful_queries_are_counted_on_the_card_and_can_be_left_out(tmp_path: Path) -> None:
     for args, harmful in (((), True), (("--no-harmful",), False)):
         done = metaalign_data("run", "safety", "--limit", "6", "--out", "run", *args, cwd=tmp_path)
