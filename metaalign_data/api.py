@@ -188,7 +188,8 @@ class _Run:
         models = (*self.recipe.teachers, *self.recipe.judges)
         window = 1 if self.serial else max(settings.rows_in_work for settings in models)
         specs: Sequence[StageSpec] = self.recipe.stage_specs
-        total = self.recipe.queries.limit
+        queries = self.recipe.queries
+        total = None if queries.harmful else queries.limit  # harmful ones come on top of the limit, who knows how many
         if self.target:
             specs, total = with_cut(specs, self.target.quotas), None
         return Runner(

@@ -75,11 +75,15 @@ class Record(BaseModel):
 
 
 class Slot(BaseModel):
-    """A scenario that is to be made of a query: the `ordinal`-th of its subset, counted where the engine plans it."""
+    """A scenario that is to be made of a query: the `ordinal`-th of its subset, counted where the engine plans it.
+
+    `cell` names dimension and value of the taxonomy that its wish is to have, None where nobody planned them.
+    """
 
     model_config = FROZEN
     subset: Subset
     ordinal: int = Field(ge=0)
+    cell: tuple[str, str] | None = None
 
 
 class Query(Record):

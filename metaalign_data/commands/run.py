@@ -127,11 +127,13 @@ def show(pairs: pl.DataFrame, n: int) -> None:
     ordered = pairs.with_columns(turn=turn).sort(lone, "turn", pl.col("subset").cast(pl.Enum(SUBSETS)), unit)
     console = Console()
     for row in ordered.head(n).iter_rows(named=True):
+        *earlier, _ = [turn for turn in row["prompt"] if turn["role"] != "system"]
         body = "\n\n".join(
             f"[bold]{label}[/bold]\n{escape(text)}"
             for label, text in (
                 ("System Info", row["system_info"]),
                 ("User Info", row["user_info"]),
+                ("Earlier turns", "\n".join(f"{turn['role']}: {turn['content']}" for turn in earlier)),
                 ("Query", row["query"]),
                 ("Chosen", row["chosen"][0]["content"]),
                 ("Rejected", row["rejected"][0]["content"]),

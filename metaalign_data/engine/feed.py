@@ -8,6 +8,7 @@ from metaalign_data.prompting import Library
 from metaalign_data.queries import Read
 from metaalign_data.recipe import Recipe
 from metaalign_data.records import Query, Slot, Subset, digest
+from metaalign_data.stages.sampling.coverage import CoverageSampler
 from metaalign_data.stages.sampling.slots import allotted
 
 _BY_TAXONOMY: tuple[Subset, ...] = ("priority", "helpful")
@@ -16,13 +17,15 @@ _BY_TAXONOMY: tuple[Subset, ...] = ("priority", "helpful")
 class Feed:
     """Gives queries their kind and their slots, in the order in which they come.
 
-    A slot's number counts scenarios of its subset: for those that the taxonomy is drawn from, among the queries of one
-    kind, else among those of the same query. The sampler walks by it, so no two scenarios are drawn alike.
+    A slot's number counts scenarios of its subset: for those that draw from the taxonomy, among the queries of one
+    kind, else among those of the same query. So no two scenarios are drawn alike. What is planned for a query follows
+    from those before it, and never from those after it.
     """
 
     def __init__(self, recipe: Recipe, library: Library) -> None:
         self.recipe = recipe
         self.taxonomy = library.taxonomy(recipe.preferences.taxonomy)
+        self.sampler = CoverageSampler(self.taxonomy, recipe.seed)
         self.given: Counter[Subset] = Counter()
         self._numbers: Counter[tuple[str, Subset]] = Counter()
 
@@ -43,8 +46,10 @@ class Feed:
         kind = self.taxonomy.kind_of(query.text)
         slots = []
         for subset in subsets:
-            among = kind if subset in _BY_TAXONOMY and not query.harmful else query.id
-            slots.append(Slot(subset=subset, ordinal=self._numbers[among, subset]))
+            of_taxonomy = subset in _BY_TAXONOMY and not query.harmful
+            among = kind if of_taxonomy else query.id
+            cell = self.sampler.draw(kind, subset) if of_taxonomy else None
+            slots.append(Slot(subset=subset, ordinal=self._numbers[among, subset], cell=cell))
             self._numbers[among, subset] += 1
             self.given[subset] += 1
         return query.model_copy(update={"kind": kind, "slots": tuple(slots)})

@@ -121,23 +121,25 @@ class Target:
 
 
 class CutToTarget:
-    """Cuts each subset down to its quota, whole judgements at a time, so that flips and twins stay together.
+    """Cuts each subset down to its quota: flips and twins of a judgement stay or go together, other rows by themselves.
 
     Who goes follows from a hash alone: what is left is an even sample. Rejects with "beyond_target".
     """
 
-    columns = ("subset", "judgement_id")
+    columns = ("id", "subset", "judgement_id", "flip_id", "twin_id")
 
     def __init__(self, quotas: Mapping[Subset, int]) -> None:
         self.quotas = dict(quotas)
 
     def transform(self, table: pl.LazyFrame, ctx: Context) -> pl.LazyFrame:
-        rows = table.select(self.columns).collect()
+        alone = pl.col("flip_id").is_null() & pl.col("twin_id").is_null()
+        unit = pl.when(alone).then("id").otherwise("judgement_id").alias("unit")
+        rows = table.select("subset", unit).collect()
         kept: set[str] = set()
         for subset, quota in self.quotas.items():
-            sizes = Counter(rows.filter(pl.col("subset") == subset)["judgement_id"].to_list())
+            sizes = Counter(rows.filter(pl.col("subset") == subset)["unit"].to_list())
             kept |= filled(sizes, quota, ctx.seed)
-        beyond = ~pl.col("judgement_id").is_in(list(kept))
+        beyond = ~pl.col("unit").is_in(list(kept))
         reason = pl.when(beyond).then(pl.lit("beyond_target"))
         return marked(table, rows.select(reject_reason=reason, reject_detail=pl.lit(None, dtype=pl.String)))
 

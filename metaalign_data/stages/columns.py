@@ -24,13 +24,35 @@ def texts(column: pl.Series) -> list[str]:
 
 
 def without_lone_partners(rows: pl.DataFrame) -> pl.DataFrame:
-    """A row whose partner is not there, or rejected (`reject_reason`), is half of no flip or twin: the id is null."""
+    """A row whose partner is not there, or rejected (`reject_reason`), is half of no flip or twin: the id is null.
+
+    Of a table of nothing but flips, as `pair: {flips: only}` makes it, such a row is rejected itself: "no_flip".
+    """
     kept = pl.col("reject_reason").is_null()
+    if "flip_id" in rows.columns and rows["flip_id"].null_count() == 0:
+        left = kept & (kept.sum().over("flip_id") < 2) & (pl.len().over("flip_id") > 1)
+        told = {"reject_reason": "no_flip", "reject_detail": "the other half of the flip was dropped"}
+        rows = rows.with_columns(
+            pl.when(left).then(pl.lit(text)).otherwise(name).alias(name) for name, text in told.items()
+        )
     for partner in PARTNERS:
         if partner in rows.columns:
             lone = kept & (kept.sum().over(partner) < 2)
             rows = rows.with_columns(pl.when(lone).then(None).otherwise(pl.col(partner)).alias(partner))
     return rows
+
+
+def kin(rows: pl.DataFrame) -> list[str | None]:
+    """For each row an id that it shares with its flip and its twin, and with theirs; None where it has neither.
+
+    They hold the same two responses by intent, and the preference too where the twins differ in what loses.
+    """
+    names = [pl.col(n) if n in rows.columns else pl.lit(None, pl.String).alias(n) for n in PARTNERS]
+    found = rows.select("id", *names).with_columns(kin=pl.coalesce(PARTNERS))
+    for partner in PARTNERS[::-1] * 2:
+        shared = pl.col("kin").min().over(partner)
+        found = found.with_columns(kin=pl.when(pl.col(partner).is_null()).then("kin").otherwise(shared))
+    return found["kin"].to_list()
 
 
 def marked(table: pl.LazyFrame, marks: pl.DataFrame) -> pl.LazyFrame:

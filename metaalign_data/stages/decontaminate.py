@@ -38,7 +38,7 @@ class Decontaminate:
     Of texts with fewer words than that the shorter one has to stand whole in the other, below 5 words the two have to
     be equal. Case and punctuation do not count. Reasons: "benchmark_ngram" and "benchmark_similar"; the detail names
     the benchmark's row and what was found. A flip or twin that loses one row is none any more, so the other loses its
-    flip_id or twin_id.
+    flip_id or twin_id; where all rows are flips, it is dropped as "no_flip".
     """
 
     class Config(BaseModel):

@@ -12,7 +12,7 @@ from metaalign_data.duplicates import CheapRule, Exact, Lexical, RuleName, Seman
 from metaalign_data.embed import HASHED_NGRAMS, EmbedderName, Vectors, embedder
 from metaalign_data.errors import UserError
 from metaalign_data.stage import Context
-from metaalign_data.stages.columns import MARKS, PARTNERS, marked, there, without_lone_partners
+from metaalign_data.stages.columns import MARKS, PARTNERS, kin, marked, there, without_lone_partners
 from metaalign_data.stages.columns import texts as texts_of
 
 LOG = logging.getLogger(__name__)
@@ -49,9 +49,10 @@ class Dedup:
 
     exact: equal but for case and white space; lexical: three-word sequences shared; semantic: cosine of embeddings.
     Rows are taken by `keep`, highest first, ties by id, whatever order they come in: no two kept rows are near each
-    other, and each dropped row is near the one that it names. The rows of one flip are never compared, but a row that
-    is in the table twice stays once; what loses its partner loses its flip_id and twin_id. Reasons: "exact_duplicate",
-    "lexical_duplicate" and "semantic_duplicate".
+    other, and each dropped row is near the one that it names. Flips and twins are never compared with each other, but a
+    row that is in the table twice stays once; what loses its partner loses its flip_id and twin_id. Reasons:
+    "exact_duplicate", "lexical_duplicate", "semantic_duplicate", and "no_flip" for a half that is left over where all
+    rows are flips.
     """
 
     class Config(BaseModel):
@@ -114,7 +115,7 @@ class Dedup:
 
     def _found(self, rows: pl.DataFrame, tools: Tools) -> pl.DataFrame:
         texts = [texts_of(rows[name]) for name in self.config.on]
-        flips = rows["flip_id"].to_list() if "flip_id" in rows.columns else [None] * rows.height
+        flips = kin(rows)
         ids = rows["id"].to_list()
         cheap: dict[RuleName, CheapRule] = {
             "exact": Exact(texts, flips),

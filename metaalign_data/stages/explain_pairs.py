@@ -36,12 +36,13 @@ class ExplainPairs:
     async def _explained(self, row: AnsweredQuery, ctx: Context) -> ResponseSet | Reject:
         rng = ctx.rng(row)
         pair = (row.responses[0], row.responses[-1])
-        swapped = rng.random() < 0.5
+        swapped, by_provider = rng.random() < 0.5, rng.random() < self.config.in_system_info
         request = ctx.render(
             "explain_pair",
             query=row.query.text,
             response_a=pair[swapped],
             response_b=pair[not swapped],
+            speaker="provider" if by_provider else "user",
             style=rng.choice(ctx.taxonomy(self.config.taxonomy).styles),
         )
         found = PairExplanation.model_validate_json((await ctx.teacher.complete(request)).text)
@@ -49,7 +50,6 @@ class ExplainPairs:
         reasons = (explained[swapped], explained[not swapped])
         if reasons[0].text.casefold() == reasons[1].text.casefold():
             return Reject("no_contrast", reasons[0].text[:200])
-        by_provider = rng.random() < self.config.in_system_info
         frame = rng.choice(ctx.priorities("default").neutral)
         sides = tuple(_side(each, found.dimension, frame, by_provider=by_provider) for each in reasons)
         scenario = Scenario(

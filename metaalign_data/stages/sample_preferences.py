@@ -11,7 +11,7 @@ from metaalign_data.priorities import Risk
 from metaalign_data.records import SUBSETS, Query, Scenario, Slot, Subset, merged
 from metaalign_data.stage import Context, Reject
 from metaalign_data.stages.asking import all_ended, unless_useless
-from metaalign_data.stages.sampling.coverage import cell_at, matrix_cell_at
+from metaalign_data.stages.sampling.coverage import cells_for, matrix_cell_at
 from metaalign_data.stages.sampling.people import Person, person_with
 from metaalign_data.stages.sampling.settings import TOLERANCE, PreferenceSettings, Share
 from metaalign_data.stages.sampling.slots import drawn_slots
@@ -19,6 +19,7 @@ from metaalign_data.stages.sampling.wishes import Contrast, aim_at, draw_contras
 from metaalign_data.stages.sampling.wording import put_into_words, request_for
 from metaalign_data.stages.subsets import consensus, diverse_opinion, given, helpful, priority
 from metaalign_data.stages.subsets.draft import Draft
+from metaalign_data.taxonomy import Cell
 
 
 class SamplePreferences:
@@ -66,7 +67,8 @@ class SamplePreferences:
                 return await self._diverse_opinion(query, slot, rng, ctx)
             case "helpful" if self.config.source:
                 book = ctx.preference_book(self.config.source)
-                return given.scenario(query, book, ctx.priorities(self.config.priorities), rng)
+                matrix, taxonomy = ctx.priorities(self.config.priorities), ctx.taxonomy(self.config.taxonomy)
+                return given.scenario(query, book, matrix, taxonomy, rng)
             case "helpful" | "priority":
                 draft = self._draft(query, slot, rng, ctx)
                 return draft if isinstance(draft, Reject) else await put_into_words(draft, query, ctx)
@@ -99,7 +101,7 @@ class SamplePreferences:
     def _wanted(self, query: Query, slot: Slot, rng: Random, ctx: Context) -> tuple[Contrast, Person | None]:
         """What one side wants and the other does not, and who it is, if it is somebody with a profile."""
         config, taxonomy = self.config, ctx.taxonomy(self.config.taxonomy)
-        cell = cell_at(taxonomy, ctx.seed, query.kind, slot.subset, slot.ordinal)
+        cell = Cell(*slot.cell) if slot.cell else rng.choice(cells_for(taxonomy, query.kind))
         if config.people and rng.random() < config.profiled:
             aim = aim_at(taxonomy, cell, rng)
             person = person_with(taxonomy, aim, config.people, ctx.seed, rng)

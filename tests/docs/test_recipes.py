@@ -12,6 +12,7 @@ from metaalign_data.api import run
 from metaalign_data.queries import check_source
 from metaalign_data.recipe import Recipe
 from metaalign_data.resources import bundled
+from simulated_truth import wrong_way_round
 
 BENCHMARKS = sorted((bundled("recipes") / "benchmarks").glob("*.yaml"))
 RECIPES = sorted(
@@ -75,10 +76,20 @@ def test_the_key_of_no_recipe_is_expanded_into_its_dump() -> None:
 
 
 @pytest.mark.parametrize("name", ["own-preferences", "own-responses", "own-pairs", "safety"])
-def test_a_recipe_that_starts_from_something_else_runs_as_it_is(name: str, tmp_path: Path) -> None:
+def test_a_recipe_that_starts_from_something_else_runs_as_it_is_and_its_rows_are_right(
+    name: str, tmp_path: Path
+) -> None:
     result = run(Recipe.load(name), out=tmp_path / "run", limit=9)
     assert result.state == "done", result.verdict
     assert result.pairs().height >= 6
+    assert wrong_way_round(result.pairs()) == []
+
+
+def test_a_recipe_that_asks_for_flips_only_gets_nothing_else_and_the_manifest_says_so(tmp_path: Path) -> None:
+    recipe = Recipe.load("quickstart", overrides=["stages.pair.flips=only"])
+    result = run(recipe, out=tmp_path / "run")
+    assert result.pairs()["flip_id"].null_count() == 0
+    assert result.manifest["figures"]["flip_share"] == 1.0
 
 
 def test_harmful_queries_are_counted_on_the_card_and_can_be_left_out(tmp_path: Path) -> None:

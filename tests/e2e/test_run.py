@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 
 from commands import COMMAND, dataset_bytes, metaalign_data, start
+from simulated_truth import wrong_way_round
 
 RUN = Path("runs/quickstart")
 COLUMNS = """
@@ -83,6 +84,18 @@ def test_another_seed_gives_another_dataset_and_the_same_seed_the_same_one(finis
     assert rows[0] == rows[1]
     assert rows[0] != rows[2]
     assert dataset_bytes(finished / "same") == dataset_bytes(finished / RUN)
+
+
+def test_in_every_subset_every_row_is_the_right_way_round(finished: Path) -> None:
+    rows = pl.read_parquet(finished / RUN / "dataset/pairs/*.parquet")
+    assert set(rows["subset"]) == {"priority", "helpful", "consensus", "diverse_opinion"}
+    assert wrong_way_round(rows) == []
+
+
+def test_rows_are_shown_with_the_earlier_turns_that_tell_the_preference(finished: Path) -> None:
+    rows = pl.read_parquet(finished / RUN / "dataset/pairs/*.parquet")
+    shown = metaalign_data("run", "quickstart", "--show", str(rows.height), cwd=finished).check().out
+    assert shown.count("Earlier turns") == rows.filter(pl.col("prompt").list.len() > 2).height > 10
 
 
 def test_counts_add_up_and_every_reject_is_kept(finished: Path) -> None:

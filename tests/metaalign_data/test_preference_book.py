@@ -12,7 +12,11 @@ from handmade import query
 from metaalign_data.errors import UserError
 from metaalign_data.preference_book import PreferenceBook
 from metaalign_data.prompting import Library
+from metaalign_data.resources import bundled
 from metaalign_data.stages.subsets.given import scenario
+from metaalign_data.teacher.simulated.read import read_wishes
+
+MATERIAL = (Library().priorities("default"), Library().taxonomy("default"))
 
 
 def book(folder: Path, *rows: Any) -> PreferenceBook:
@@ -70,7 +74,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_scenario_sets_two_of_them_against_each_other_in_their_own_words(tmp_path: Path) -> None:
     own = book(tmp_path, {"text": "I skim.", "opposite": "I read all.", "dimension": "length", "kind": "implicit"})
-    made = scenario(query(), own, Library().priorities("default"), Random(0))
+    made = scenario(query(), own, *MATERIAL, Random(0))
     assert {side.user_info for side in made.sides} == {"I skim.", "I read all."}
     for side in made.sides:
         assert side.user_info == side.target == side.preference.text
@@ -79,3 +83,33 @@ def test_a_scenario_sets_two_of_them_against_each_other_in_their_own_words(tmp_p
             "background",
             "length",
         )
+
+
+@pytest.mark.parametrize(
+    ("own", "values"),
+    [
+        ({"opposite": "I read all.", "value": "brief"}, {"I skim.": "brief", "I read all.": "thorough"}),
+        ({"opposite": "I read all.", "value": "curt"}, {"I skim.": None, "I read all.": None}),
+        ({"opposite": "Prose!", "dimension": "format", "value": "bullets"}, {"I skim.": "bullets", "Prose!": None}),
+    ],
+)
+def test_what_an_answer_has_to_do_says_the_taxonomy_where_it_has_the_value(
+    tmp_path: Path, own: dict[str, str], values: dict[str, str | None]
+) -> None:
+    """The opposite of one of two values is the other one; of three, it is not known which."""
+    row = {"text": "I skim.", "dimension": "length"} | own
+    made = scenario(query(), book(tmp_path, row), *MATERIAL, Random(0))
+    meanings = {value.name: value.meaning for value in MATERIAL[1].dimension[row["dimension"]].values}
+    for side in made.sides:
+        value = values[side.user_info]
+        assert side.target == (meanings[value] if value else side.user_info)
+        if value:
+            assert side.preference.value == value
+
+
+def test_every_preference_that_is_bundled_is_a_cell_of_the_taxonomy_and_says_so_in_words() -> None:
+    """Else the simulated world could not follow it."""
+    own = PreferenceBook.load(bundled("recipes") / "queries/preferences.jsonl")
+    for seed in range(200):
+        for side in scenario(query(), own, *MATERIAL, Random(seed)).sides:
+            assert read_wishes(side.target).values.items() <= read_wishes(side.user_info).values.items(), side

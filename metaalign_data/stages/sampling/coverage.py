@@ -1,9 +1,6 @@
-"""Drawing so that everything is covered evenly: each value, and each matrix cell, for each kind of query and subset.
+"""Drawing so that everything is covered evenly: values of the taxonomy, and cells of the priority matrix."""
 
-The `ordinal`-th scenario of a kind of query and a subset takes the `ordinal`-th item of a walk that is known
-beforehand: rows are drawn side by side, in whatever order, and no value comes again while another waits.
-"""
-
+from collections import Counter
 from random import Random
 
 from metaalign_data.priorities import MatrixCell, PriorityMatrix, Risk
@@ -13,16 +10,37 @@ from metaalign_data.taxonomy import Cell, Taxonomy
 _GOLDEN = 0.6180339887498949
 
 
-def cell_at(taxonomy: Taxonomy, seed: int, kind: str, subset: Subset, ordinal: int) -> Cell:
-    """The cell of the taxonomy for this scenario.
+class CoverageSampler:
+    """Gives each scenario that is planned, one after another, the cell of the taxonomy that is wanted most.
 
-    A walk goes through all cells that suit the kind of query, in an order of its own each time, so that after n
-    scenarios no cell was taken more than once more often than another.
+    That is a cell that suits the kind of query and came up the fewest times for this kind in this subset; of these, the
+    fewest times in the subset, then for the kind; its dimension counts beside it, since a scenario sets a value against
+    another one of its dimension. So pairs of value and subset, and of value and kind, are covered long before all three
+    together can be, and yet for no kind and subset was a cell taken more than once more often than another.
     """
-    cells = [Cell(d.name, value.name) for d in taxonomy.suitable(kind) for value in d.values]
-    lap, place = divmod(ordinal, len(cells))
-    Random(digest("lap", str(seed), kind, subset, str(lap))).shuffle(cells)
-    return cells[place]
+
+    def __init__(self, taxonomy: Taxonomy, seed: int) -> None:
+        self.taxonomy = taxonomy
+        self._rng = Random(digest("coverage", str(seed)))
+        self._taken: Counter[tuple[str, ...]] = Counter()
+
+    def draw(self, kind: str, subset: Subset) -> Cell:
+        """The cell for the next scenario of this subset, of a query of this kind; of equals any, by the seed."""
+        keys = {cell: _counted(cell, kind, subset) for cell in cells_for(self.taxonomy, kind)}
+        cell = min(keys, key=lambda cell: (*(self._taken[key] for key in keys[cell]), self._rng.random()))
+        self._taken.update(keys[cell])
+        return cell
+
+
+def _counted(cell: Cell, kind: str, subset: Subset) -> list[tuple[str, ...]]:
+    """What a draw of this cell counts for, the first first."""
+    whole, dimension = (*cell, ""), (cell.dimension, "", "")
+    return [(*cell, kind, subset), (*whole, subset), (*dimension, subset), (*whole, kind), (*dimension, kind)]
+
+
+def cells_for(taxonomy: Taxonomy, kind: str) -> list[Cell]:
+    """All that suit queries of this kind."""
+    return [Cell(d.name, value.name) for d in taxonomy.suitable(kind) for value in d.values]
 
 
 def matrix_cell_at(matrix: PriorityMatrix, seed: int, kind: str, risk: Risk, ordinal: int) -> MatrixCell | None:

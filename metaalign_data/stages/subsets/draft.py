@@ -8,8 +8,6 @@ from metaalign_data.records import Placement, RejectedBecause, Subset
 from metaalign_data.stages.sampling.wishes import Contrast, Wish, implied_forms
 from metaalign_data.taxonomy import ImpliedForm, Taxonomy
 
-_FORM_WEIGHT: dict[ImpliedForm, int] = {"background": 3, "writing": 1, "dialogue": 1}
-
 
 @dataclass(frozen=True)
 class DraftSide:
@@ -52,8 +50,7 @@ class Draft:
 
 def draw_form(taxonomy: Taxonomy, contrast: Contrast, rng: Random) -> ImpliedForm:
     """One of the forms in which both of the two can be implied."""
-    forms = implied_forms(taxonomy, contrast.aims)
-    return rng.choices(forms, [_FORM_WEIGHT[form] for form in forms])[0]
+    return rng.choice(implied_forms(taxonomy, contrast.aims))
 
 
 def told_the_other_way(side: DraftSide, form: ImpliedForm) -> DraftSide:

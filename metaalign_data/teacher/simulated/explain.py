@@ -11,7 +11,7 @@ from metaalign_data.teacher.simulated.world import Dimension, Want, world
 _LENGTHS = (Want("length", "brief"), Want("length", "thorough"))
 
 
-def explanation(response_a: str, response_b: str, style: str, rng: Random) -> dict[str, object]:
+def explanation(response_a: str, response_b: str, speaker: str, style: str, rng: Random) -> dict[str, object]:
     """Contrasting wishes, one met by response A and one by B, as answers.PairExplanation has them.
 
     On the dimension on which the two differ most; on length where they differ on none.
@@ -23,8 +23,8 @@ def explanation(response_a: str, response_b: str, style: str, rng: Random) -> di
         first, second = _LENGTHS if len(response_a) <= len(response_b) else _LENGTHS[::-1]
     return {
         "dimension": first.dimension,
-        "first": _explained(first, style, rng),
-        "second": _explained(second, style, rng),
+        "first": _explained(first, speaker, style, rng),
+        "second": _explained(second, speaker, style, rng),
     }
 
 
@@ -36,10 +36,10 @@ def _contrast(dimension: Dimension, response_a: str, response_b: str) -> tuple[f
     return most, wants[leads.index(most)], wants[leads.index(least)]
 
 
-def _explained(want: Want, style: str, rng: Random) -> dict[str, str]:
+def _explained(want: Want, speaker: str, style: str, rng: Random) -> dict[str, str]:
     value = world().dimension[want.dimension].value(want.value)
     return {
         "value": want.value,
         "meaning": f"{capitalised(fill(rng.choice(value.explicit), rng, {}))}.",
-        "text": explicit_preference("user", Meaning((want,)), style, rng),
+        "text": explicit_preference(speaker, Meaning((want,)), style, rng),
     }

@@ -23,7 +23,8 @@ def answer(asked: Asked, rng: Random) -> dict[str, object] | None:
     if asked.has("meaning"):
         return _told(asked, rng)
     if asked.has("response_a", "response_b"):
-        return explain.explanation(given["response_a"], given["response_b"], given.get("style", ""), rng)
+        speaker, style = given.get("speaker", "user"), given.get("style", "")
+        return explain.explanation(given["response_a"], given["response_b"], speaker, style, rng)
     if asked.names("turns"):
         return dialogues.small_talk(rng)
     if asked.has("query") and asked.names("personal_view"):

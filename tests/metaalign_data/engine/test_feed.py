@@ -1,4 +1,4 @@
-"""What is made of each query: subsets by their shares, and running numbers by which the sampler walks."""
+"""What is made of each query: subsets by their shares, running numbers, and what the sampler draws."""
 
 from collections import Counter
 from typing import Any
@@ -44,6 +44,12 @@ def test_scenarios_drawn_from_the_taxonomy_are_numbered_among_the_queries_of_one
         for subset in ("helpful", "priority"):
             numbers = [s.ordinal for row in rows if row.kind == kind for s in row.slots if s.subset == subset]
             assert numbers == list(range(len(numbers))) != []
+
+
+def test_what_draws_from_the_taxonomy_has_its_cell_and_the_rest_has_none() -> None:
+    for row in fed([query(i, harmful=i % 3 == 0) for i in range(12)], preferences={"per_query": 4}):
+        for slot in row.slots:
+            assert (slot.cell is not None) == (slot.subset in ("priority", "helpful") and not row.harmful)
 
 
 def test_questions_of_value_and_opinion_are_numbered_for_each_query() -> None:

@@ -105,18 +105,22 @@ def test_a_cut_fits_exactly_where_groups_of_several_sizes_allow_it(odd: int) -> 
             assert found == quota or (quota % 2 and quota < odd and found == quota + 1)
 
 
-def test_the_cut_takes_whole_judgements_and_says_why_the_rest_went() -> None:
+def test_the_cut_takes_flips_and_twins_as_a_whole_other_rows_by_themselves_and_says_why_the_rest_went() -> None:
     rows = pl.DataFrame(
         {
-            "subset": ["helpful"] * 6 + ["priority"] * 3,
-            "judgement_id": ["a", "a", "b", "b", "c", "c", "d", "d", "e"],
+            "id": list("123456789xyz"),
+            "subset": ["helpful"] * 6 + ["priority"] * 6,
+            "judgement_id": ["a", "a", "b", "b", "c", "c", "d", "d", "d", "d", "e", "e"],
+            "flip_id": ["a", "a", "b", "b", "c", "c", "d", "d", None, None, None, None],
+            "twin_id": [None] * 8 + ["t", "t", None, None],
         }
     )
-    cut = CutToTarget({"helpful": 4, "priority": 3}).transform(rows.lazy(), context()).collect()
+    cut = CutToTarget({"helpful": 4, "priority": 5}).transform(rows.lazy(), context()).collect()
     kept = cut.filter(pl.col("reject_reason").is_null())
-    assert Counter(kept["subset"]) == {"helpful": 4, "priority": 3}
-    assert set(Counter(kept["judgement_id"]).values()) <= {1, 2}
-    assert {g: n for g, n in Counter(kept["judgement_id"]).items() if g in "abc"}.keys() < {"a", "b", "c"}
+    assert Counter(kept["subset"]) == {"helpful": 4, "priority": 5}
+    of = Counter(kept["judgement_id"])
+    assert {of[judgement] for judgement in "abc"} == {0, 2}
+    assert (of["d"], of["e"]) == (4, 1)
     assert set(cut["reject_reason"].drop_nulls()) == {"beyond_target"}
 
 

@@ -80,6 +80,12 @@ def test_the_page_says_how_the_run_ended_what_was_lost_and_what_it_cost(tmp_path
     assert "contrasting preference2100.0%" in text
 
 
+def test_pairs_are_counted_for_each_query_however_often_a_run_goes_round_them(tmp_path: Path) -> None:
+    counts = MANIFEST["counts"] | {"queries": MANIFEST["counts"]["queries"] | {"out": 50}}
+    html = told([*flip("Yes", "No", "f"), *flip("Up", "Down", "g")], tmp_path, counts=counts)
+    assert re.search(r"pairs for each query</dt><dd>4\.0<", html)
+
+
 @pytest.mark.parametrize(
     ("manifest", "sentence"),
     [({"simulated": False}, "Simulated data."), ({"cost": MANIFEST["cost"] | {"usd": "0.5"}}, "unknown")],

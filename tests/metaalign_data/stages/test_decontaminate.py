@@ -123,13 +123,19 @@ def test_half_a_flip_or_twin_is_none(folder: Path, partner: str) -> None:
         for i, first in enumerate([PUZZLE, "Like this."])
         for each in flip(first, "So.", f"{i}")
     ]
-    table = cleaned(rows, folder, on=["chosen"])
+    table = cleaned([*rows, pair(chosen="Else.")], folder, on=["chosen"])
     assert table.select("reject_reason", partner).rows() == [
         ("benchmark_ngram", "0"),
         (None, None),
         (None, "1"),
         (None, "1"),
+        (None, None),
     ]
+
+
+def test_of_nothing_but_flips_the_other_half_goes_too(folder: Path) -> None:
+    rows = [*flip(PUZZLE, "So.", "0"), *flip("Like this.", "So.", "1")]
+    assert cleaned(rows, folder, on=["chosen"])["reject_reason"].to_list() == ["benchmark_ngram", "no_flip", None, None]
 
 
 @pytest.mark.parametrize("query", ["", " ", "?", "x"])

@@ -225,3 +225,28 @@ def test_half_of_a_flip_or_of_twins_whose_other_half_never_came_is_none() -> Non
     (row, _) = flip("Short.", "Long.", "f1", twin_id="t1")
     table = dedup([row])
     assert (table["flip_id"].to_list(), table["twin_id"].to_list()) == ([None], [None])
+
+
+def test_twins_that_differ_only_in_what_loses_both_stay_and_so_do_their_flips() -> None:
+    """The rule decides under either telling of the user's wish: same preference, same responses, other User Info."""
+    rows = [
+        row.model_copy(update={"user_info": told, "twin_id": f"t{i}"})
+        for told in ("I read all.", "I have all day, and a rug.")
+        for i, row in enumerate(flip("Short.", "Long and winding, with all of it.", told[:8], preference="Be brief."))
+    ]
+    table = dedup(rows, on=["preference", "chosen", "rejected"])
+    assert reasons(table) == [None] * 4
+    apart = dedup([row.model_copy(update={"twin_id": None}) for row in rows])
+    assert reasons(apart).count("exact_duplicate") == 2
+
+
+def test_of_nothing_but_flips_the_half_that_is_left_over_goes_too() -> None:
+    again = [
+        flip("Yes, do it.", "No, leave it.", f"f{i}", preference=p) for i, p in enumerate(("Be kind.", "Be stern."))
+    ]
+    rows = [*again[0], again[1][0].model_copy(update={"preference": "Be kind."}), again[1][1]]
+    table = dedup(rows, rules=["exact"], on=["preference", "chosen"])
+    assert sorted(filter(None, reasons(table))) == ["exact_duplicate", "no_flip"]
+    assert table.filter(pl.col("reject_reason").is_null())["flip_id"].n_unique() == 1
+    with_another = dedup([*rows, pair(chosen="Else.", query="Else?")], rules=["exact"], on=["preference", "chosen"])
+    assert list(filter(None, reasons(with_another))) == ["exact_duplicate"]

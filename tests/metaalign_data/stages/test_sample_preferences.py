@@ -55,7 +55,7 @@ async def test_both_sides_contrast_under_the_same_question(subset: Subset) -> No
 
 
 async def test_helpful_asks_the_query_itself_for_contrasting_values_of_one_dimension() -> None:
-    for made in await scenarios(stage("helpful", **PLAIN)):
+    for made in await scenarios(stage("helpful", **PLAIN, placements={"user_info": 1.0})):
         first, second = (side.preference for side in made.sides)
         assert made.question == made.query.text
         assert (first.dimension, first.kind) == (second.dimension, second.kind)

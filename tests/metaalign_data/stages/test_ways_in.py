@@ -102,15 +102,18 @@ async def test_a_label_is_explained_and_reversed_whichever_response_the_teacher_
     assert min(firsts[True], firsts[False]) > 6
 
 
-async def test_the_provider_has_its_share_of_the_preferences() -> None:
+async def test_the_provider_has_its_share_of_the_preferences_and_speaks_as_a_provider() -> None:
     places = Counter()
     for i in range(60):
-        (made,) = await explained(in_system_info=0.5).process(answered(str(i)), context(teacher=saying(explaining)))
+        teacher = saying(explaining)
+        (made,) = await explained(in_system_info=0.5).process(answered(str(i)), context(teacher=teacher))
         assert isinstance(made, ResponseSet)
         for side in made.scenario.sides:
             places[side.placement] += 1
             stands = side.system_info if side.placement == "system_info" else side.user_info
             assert stands.endswith(side.preference.text)
+        speaker = "provider" if side.placement == "system_info" else "user"
+        assert f"<speaker>{speaker}</speaker>" in teacher.requests[0].messages[-1].content
     assert min(places["system_info"], places["user_info"]) > 30
 
 

@@ -1,8 +1,12 @@
 import time
+from pathlib import Path
 
 import pytest
 
 from asking import cells, library, meaning
+from metaalign_data.queries import read_queries
+from metaalign_data.queries.settings import QuerySettings
+from metaalign_data.taxonomy import GENERAL
 from metaalign_data.teacher.simulated.read import (
     read_wishes,
     topic_of,
@@ -133,3 +137,24 @@ def test_a_text_of_a_megabyte_is_read_in_a_moment():
     start = time.perf_counter()
     wanted(text, text[1:], text[2:])
     assert time.perf_counter() - start < 0.5
+
+
+@pytest.mark.parametrize("row", list(read_queries(QuerySettings(source="bundled"), Path())), ids=lambda row: row.text)
+def test_the_world_knows_what_every_bundled_query_is_about(row):
+    """Else its answers would be about nothing."""
+    assert topic_of(row.text).name != "generic"
+    assert library().taxonomy("default").kind_of(row.text) != GENERAL
+
+
+@pytest.mark.parametrize(
+    ("query", "topic"),
+    [
+        ("How should I name variables so that others can read my code?", "programming"),
+        ("Why does a bicycle stay up while it rolls?", "physics"),
+        ("Can I learn the guitar as an adult with twenty minutes a day?", "music"),
+        ("How do I stop work from filling the whole day when I work from home?", "remote_work"),
+        ("What should I see in a big city if I have only one day?", "travel"),
+    ],
+)
+def test_where_words_point_to_several_topics_a_phrase_decides(query, topic):
+    assert topic_of(query).name == topic

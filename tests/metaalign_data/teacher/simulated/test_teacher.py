@@ -29,7 +29,7 @@ INPUTS = {
     "write_opinion_questions": {"query": "How do I bake bread?", "questions": "2"},
     "check_implicitness": {"text": "I am a nurse.", "meaning": "Use a formal tone."},
     "infer_preference": {"text": "I am a nurse.", "options": "1. Use a formal tone.\n2. Use a relaxed tone."},
-    "explain_pair": {"style": "friendly", **PAIR},
+    "explain_pair": {"speaker": "user", "style": "friendly", **PAIR},
     "generate_response": {"query": "Why?", "target": "Be brief.", **INFOS},
     "generate_generic_response": {"query": "Why?"},
     "generate_heedless_response": {"query": "Why?", **INFOS},
