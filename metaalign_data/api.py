@@ -28,7 +28,7 @@ from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, hashes, software, write_manifest
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
-from metaalign_data.engine.run import Runner
+from metaalign_data.engine.run import QUERIES, Runner
 from metaalign_data.engine.session import Session, open_session
 from metaalign_data.engine.stopping import stop_on_signals
 from metaalign_data.engine.target import Target, with_cut
@@ -40,6 +40,7 @@ from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
 from metaalign_data.queries.sources import query_sources
 from metaalign_data.recipe import Recipe, StageSpec
+from metaalign_data.registry import summary_of
 from metaalign_data.report.judging import judging_figures
 from metaalign_data.teacher.ledger_care import totals_of
 
@@ -253,6 +254,10 @@ class _Run:
             judge_model=session.judge_model,
             simulated=session.simulated,
             versions=software(),
+            stages={
+                QUERIES: "Reads the queries.",
+                **{spec.name: summary_of(type(spec.stage)) for spec in runner.specs},
+            },
             counts={name: c.as_dict() for name, c in runner.counts.items()},
             judging=judging,
             sources=query_sources(recipe.queries),
