@@ -8,7 +8,7 @@ import yaml
 
 from metaalign_data.dataset.columns import SCHEMAS, features
 from metaalign_data.dataset.facts import DatasetFacts
-from metaalign_data.hub.licences import restrictions
+from metaalign_data.hub.licences import hub_name
 
 Rows = Mapping[str, Mapping[str, int]]
 """Number of rows by config and split."""
@@ -50,9 +50,11 @@ def front_matter(counts: Rows, facts: DatasetFacts) -> str:
 
 def _licence(name: str | None) -> dict[str, str]:
     """The Hub refuses a licence that it has no name for, except as "other" with a name of one's own."""
-    if name is None or restrictions(name) is not None:
-        return {"license": name} if name else {}
-    return {"license": "other", "license_name": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own"}
+    if not name:
+        return {}
+    if known := hub_name(name):
+        return {"license": known}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") or "own"}
 
 
 def title(facts: DatasetFacts) -> str:

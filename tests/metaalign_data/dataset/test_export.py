@@ -11,6 +11,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+import loopback_hub.store
 from metaalign_data.chat import Message
 from metaalign_data.dataset.columns import COLUMNS
 from metaalign_data.dataset.configs import CONFIGS
@@ -180,6 +181,11 @@ def test_the_card_has_front_matter_that_names_every_file(tmp_path: Path) -> None
     ("licence", "told"),
     [
         ("cc-by-4.0", {"license": "cc-by-4.0"}),
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("CC BY-NC 4.0", {"license": "cc-by-nc-4.0"}),
+        ("llama3.1", {"license": "llama3.1"}),
+        ("apache", {"license": "other", "license_name": "apache"}),
+        ("GPL-3.0-or-later", {"license": "other", "license_name": "gpl-3.0-or-later"}),
         ("Our own terms, v2", {"license": "other", "license_name": "our-own-terms-v2"}),
         (None, {}),
     ],
@@ -190,6 +196,7 @@ def test_a_licence_that_the_hub_has_no_name_for_is_another(
     write(tmp_path / "d", facts=replace(FACTS, license=licence))
     front = yaml.safe_load((tmp_path / "d/README.md").read_text().split("---\n")[1])
     assert {name: value for name, value in front.items() if name.startswith("license")} == told
+    assert loopback_hub.store.front_matter((tmp_path / "d/README.md").read_bytes()), "the Hub takes it"
 
 
 def test_simulated_data_is_said_loudly(tmp_path: Path) -> None:
