@@ -144,6 +144,7 @@ class _Run:
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.notes: set[str] = set()
         self.figures: dict[str, Any] | None = None
+        self.sources: dict[str, tuple[str, ...]] | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -239,9 +240,13 @@ class _Run:
     def _write(self, runner: Runner, session: Session) -> Rows:
         files = self.folder.parts(runner.specs[-1].name)
         self.figures = dataset_figures(pl.scan_parquet(files)) | {"judging": judging_figures(self.folder.root)}
-        return write_dataset(files, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
+        self.sources = query_sources(self.recipe.queries)
+        facts = self._facts(runner, session, self.figures["judging"], self.sources)
+        return write_dataset(files, self.folder.dataset, facts)
 
-    def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
+    def _facts(
+        self, runner: Runner, session: Session, judging: Mapping[str, Any], sources: Mapping[str, Sequence[str]]
+    ) -> DatasetFacts:
         recipe, totals = self.recipe, totals_of(self.ledger, self.folder.keys())
         return DatasetFacts(
             name=recipe.name,
@@ -260,7 +265,7 @@ class _Run:
             },
             counts={name: c.as_dict() for name, c in runner.counts.items()},
             judging=judging,
-            sources=query_sources(recipe.queries),
+            sources=sources,
             cost_usd=totals.usd,
             tokens=totals.tokens,
         )
@@ -309,6 +314,7 @@ class _Run:
             "dataset": dataset,
             "files": dataset and hashes(self.folder.dataset),
             "figures": self.figures,
+            "sources": self.sources,
             "versions": software(),
         }
         try:

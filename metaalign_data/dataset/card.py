@@ -176,7 +176,7 @@ def _limits(facts: DatasetFacts) -> str:
 
 def _licence(facts: DatasetFacts) -> str:
     stated = inline(facts.license) if facts.license else "none is stated: ask whoever published it"
-    rows = [[inline(source), inline(licence or "not stated")] for source, licence in facts.sources.items()]
+    rows = [[inline(source), inline(", ".join(names) or "not known")] for source, names in facts.sources.items()]
     own = "" if facts.simulated else " The terms of the models that wrote the responses may bind their use as well."
     return f"This dataset: {stated}. Its queries came from:\n\n{table(['source', 'licence'], rows)}\n\n{own}".rstrip()
 

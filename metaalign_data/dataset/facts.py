@@ -11,7 +11,7 @@ class DatasetFacts:
     """`counts` is the manifest's: by stage the rows in, passed, rejected, failed, out, and the reasons; `stages` tells
     what each does. `judging` are the figures of report/judging.py.
 
-    `sources` are the files or datasets that the queries came from, each with its licence, None where it is not said.
+    `sources` are the files or datasets that the queries came from, each with its licences as far as they are known.
     `cost_usd` covers every answer that the dataset took, over all resumes; None where a price is unknown.
     """
 
@@ -28,6 +28,6 @@ class DatasetFacts:
     stages: Mapping[str, str]
     counts: Mapping[str, Mapping[str, Any]]
     judging: Mapping[str, Any]
-    sources: Mapping[str, str | None]
+    sources: Mapping[str, Sequence[str]]
     cost_usd: Decimal | None
     tokens: int

@@ -35,7 +35,7 @@ FACTS = DatasetFacts(
     stages={"pair": "Makes a row of each comparison."},
     counts={"pair": {"in": 3, "out": 4, "rejected": 1, "failed": 0, "reasons": {"rejected: tie": 2}}},
     judging={"agreement": 0.9, "all": {"position_bias": 0.125, "length_bias": None}},
-    sources={"queries.jsonl": "cc-by-4.0", "org/other": None},
+    sources={"queries.jsonl": ("cc-by-4.0",), "org/other": ()},
     cost_usd=Decimal("0.5"),
     tokens=10,
 )
@@ -160,7 +160,7 @@ def test_the_card_names_licences_sources_and_how_to_cite(tmp_path: Path) -> None
     write(tmp_path / "d")
     text = (tmp_path / "d/README.md").read_text()
     assert "This dataset: cc-by-4.0." in text
-    assert "| queries.jsonl | cc-by-4.0 |\n| org/other | not stated |" in text
+    assert "| queries.jsonl | cc-by-4.0 |\n| org/other | not known |" in text
     assert "eprint = {2410.14184}" in text
 
 
