@@ -9,7 +9,7 @@ from metaalign_data.dataset.configs import CONFIGS
 from metaalign_data.dataset.example import example
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
-from metaalign_data.dataset.front_matter import Rows, front_matter, title
+from metaalign_data.dataset.front_matter import Sizes, front_matter, title
 from metaalign_data.dataset.markdown import fenced, folded, inline, table
 from metaalign_data.dataset.plots import BEGIN, END
 from metaalign_data.records import SPLITS, SUBSETS
@@ -21,13 +21,13 @@ AUTHORS = (
 PAPER = "MetaAlign: Align Large Language Models with Diverse Preferences during Inference Time"
 
 
-def card(counts: Rows, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
+def card(sizes: Sizes, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
     """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits.
 
-    `counts` are the rows by config and split; of `rows`, the pairs with their split, only what is shown is read.
+    Of `rows`, the pairs with their split, only what is shown is read.
     """
     sections = [
-        f"---\n{front_matter(counts, facts)}---",
+        f"---\n{front_matter(sizes, facts)}---",
         f"# {inline(title(facts))}",
         _notice(facts),
         "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
@@ -38,7 +38,7 @@ def card(counts: Rows, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
         "It trains as it is: `pairs` in TRL's `DPOTrainer` and whatever else reads prompt, chosen and rejected as "
         "messages, `sft` in its `SFTTrainer`.",
         f"## An example\n\n{example(rows)}",
-        f"## Rows\n\n{_rows(counts, rows)}",
+        f"## Rows\n\n{_rows(sizes, rows)}",
         f"## In figures\n\n{_figures(rows, facts)}",
         f"{BEGIN}\n{END}",
         f"## How it was made\n\n{_making(rows, facts)}",
@@ -60,12 +60,12 @@ def _notice(facts: DatasetFacts) -> str:
     )
 
 
-def _rows(counts: Rows, rows: pl.LazyFrame) -> str:
+def _rows(sizes: Sizes, rows: pl.LazyFrame) -> str:
     """By split and config, and by subset."""
     by_split = [
-        [f"`{split}`", SPLITS_TOLD[split], *(f"{counts[config].get(split, 0):,}" for config in CONFIGS)]
+        [f"`{split}`", SPLITS_TOLD[split], *(f"{sizes[config][split].rows:,}" for config in CONFIGS)]
         for split in SPLITS
-        if split in counts["pairs"]
+        if split in sizes["pairs"]
     ]
     by_subset = rows.group_by("subset").agg(
         rows=pl.len(),

@@ -87,6 +87,7 @@ def test_a_dataset_is_looked_at_pushed_changed_and_loaded_back_row_for_row(
     code = [sys.executable, "-c", READ_BACK, run / "larger/dataset", NAME, json.dumps(["pairs", "sft", "preferences"])]
     back = subprocess.run(code, env=os.environ | environment, capture_output=True, text=True, timeout=120)
     assert back.stdout == "equal\n", back.stderr
+    assert "Ignoring" not in back.stderr, "`datasets` believes what the card says of configs and columns"
 
     compared = metaalign_data("diff", f"{NAME}@v1", NAME, "--json", cwd=run, env=environment)
     local = diff(read_version(str(run / "small")), read_version(str(run / "larger")))

@@ -108,7 +108,9 @@ def test_sft_holds_each_conversation_once_and_preferences_each_preference_once(t
     assert pl.read_parquet(tmp_path / "d/preferences/*.parquet")["pairs"].to_list() == [2]
 
 
-def test_datasets_polars_and_pandas_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_datasets_polars_and_pandas_read_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
     import datasets
@@ -118,6 +120,7 @@ def test_datasets_polars_and_pandas_read_the_same_rows(tmp_path: Path, monkeypat
     assert {split: rows.num_rows for split, rows in loaded.items()} == {"train": 3, "test": 1}
     path = tmp_path / "d/pairs/train-00000-of-00001.parquet"
     assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "Yes – 是的 👍"}]
+    assert "Ignoring part of dataset_info" not in caplog.text
     assert loaded["train"].to_list() == pl.read_parquet(path).to_dicts()
     assert pd.read_parquet(path)["id"].tolist() == loaded["train"]["id"]
     assert duckdb.sql(f"SELECT id FROM '{path}'").fetchall() == [(name,) for name in loaded["train"]["id"]]
@@ -136,6 +139,10 @@ def test_the_features_are_typed_as_the_card_says(tmp_path: Path, monkeypatch: py
             )
             assert loaded.features == Features._from_yaml_list(info["features"])
             assert loaded.num_rows == split["num_examples"]
+            assert loaded.info.splits[split["name"]].num_bytes == pytest.approx(split["num_bytes"], rel=0.01)
+        assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
+        files = (tmp_path / "d" / info["config_name"]).iterdir()
+        assert info["download_size"] == sum(file.stat().st_size for file in files)
     pairs = Features._from_yaml_list(told[0]["features"])
     assert pairs["prompt"] == List({"role": Value("string"), "content": Value("string")})
     assert (pairs["margin"], pairs["votes"], pairs["harmful"]) == (Value("float64"), Value("int64"), Value("bool"))
