@@ -7,7 +7,7 @@ DEV := .venv-dev/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-long test-trl test-loaders bench bench-trainer reproduce lint format types clean
+.PHONY: help quickstart test test-long test-trl test-loaders test-gpu bench bench-trainer reproduce lint format types clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
 
 test-loaders: .venv-dev/.installed ## run the tests against the loaders of axolotl, LLaMA-Factory and OpenRLHF
 	$(DEV)/pytest -q -m loaders
+
+test-gpu: .venv-dev/.installed ## run the tests of the trainer on a CUDA GPU; needs a torch that was built for it
+	$(DEV)/pytest -q -m gpu
 
 bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
 	for bench in judge preferences audit split rules dedup embed throughput engine resume limiter; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done

@@ -60,6 +60,12 @@ def peak_flops(dtype: str, device: str) -> float:
     return 2 * size**3 / best_s
 
 
+def device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else device
+
+
 def compared(
     folder: Path, objective: str, dtype: str, device: str, repeats: int, parameters: int
 ) -> list[dict[str, Any]]:
@@ -86,18 +92,16 @@ def main() -> None:
     args = parser.parse_args()
     size = "1b" if args.device == "cuda" else "tiny" if args.small else "small"
     dtypes = (args.dtype,) if args.dtype else ("bf16",) if args.device == "cuda" else ("float32", "bf16")
-    rows = {"tiny": 64, "small": 64, "1b": 1024}[size]
+    rows = {"tiny": 64, "small": 64, "1b": 512}[size]
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        save(Path(folder), size, rows)
-        from transformers import AutoModelForCausalLM
-
-        parameters = AutoModelForCausalLM.from_pretrained(Path(folder) / "model").num_parameters()
+        parameters = save(Path(folder), size, rows)
         for dtype in dtypes:
             for objective in BARS:
                 results += compared(Path(folder), objective, dtype, args.device, args.repeats, parameters)
     shown(results)
-    told = {"machine": machine("torch", "transformers", "trl"), "device": args.device, "parameters": parameters}
+    told = {"machine": machine("torch", "transformers", "trl"), "device": device_name(args.device)}
+    told |= {"parameters": parameters}
     RESULTS.mkdir(exist_ok=True)
     name = "bench_trainer_small.json" if args.small else f"bench_trainer_{args.device}.json"
     (RESULTS / name).write_text(json.dumps(told | {"runs": results}, indent=1) + "\n", encoding="utf-8")

@@ -80,9 +80,13 @@ def make_pairs(n: int = 2000, seed: int = 0) -> list[dict[str, Any]]:
     return rows[:n]
 
 
-def save(folder: Path, size: str, rows: int) -> None:
-    """pairs/train as parquet, pairs.jsonl, and a random model of this size with its tokenizer in model/."""
-    import polars as pl
+def save(folder: Path, size: str, rows: int) -> int:
+    """pairs/train as parquet, pairs.jsonl, and a random model of this size with its tokenizer in model/.
+
+    Returns the number of its parameters.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -107,7 +111,10 @@ def save(folder: Path, size: str, rows: int) -> None:
     config = LlamaConfig(
         vocab_size=len(fast), max_position_embeddings=1024, tie_word_embeddings=True, **SIZES[size], **special
     )
-    LlamaForCausalLM(config).save_pretrained(folder / "model")
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = LlamaForCausalLM(config)
+    model.save_pretrained(folder / "model")
     (folder / "pairs").mkdir()
-    pl.DataFrame(pairs[:rows]).write_parquet(folder / "pairs/train-00000-of-00001.parquet")
+    pq.write_table(pa.Table.from_pylist(pairs[:rows]), folder / "pairs/train-00000-of-00001.parquet")
     (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs[:rows]), encoding="utf-8")
+    return int(model.num_parameters())

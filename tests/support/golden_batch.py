@@ -45,7 +45,7 @@ def plain_logps(model: Any, examples: list[Example]) -> torch.Tensor:
     found = []
     for example in examples:
         for answer in example.answers:
-            ids = torch.tensor([[*example.prompt, *answer]])
+            ids = torch.tensor([[*example.prompt, *answer]], device=model.device)
             logits = model(input_ids=ids).logits[0, len(example.prompt) - 1 : -1].double().log_softmax(-1)
-            found.append(logits.gather(-1, torch.tensor(answer)[:, None]).sum())
+            found.append(logits.gather(-1, ids[0, len(example.prompt) :, None]).sum())
     return torch.stack(found).view(len(examples), -1)

@@ -1,5 +1,7 @@
 """Attention over a flat sequence, as a function that the models of transformers call."""
 
+import inspect
+from functools import cache
 from typing import Any
 
 import torch
@@ -26,40 +28,89 @@ def flat_attention(
     dropout: float = 0.0,
     **others: Any,
 ) -> tuple[Tensor, Any]:
-    """One product a branch: a prompt with its first answer, then each further answer with the prompt.
+    """What each branch sees: a prompt with its first answer itself, each further answer the prompt and itself.
 
-    `query` has shape (1, heads, tokens, width), `key` and `value` may have fewer heads; the result has shape
-    (1, tokens, heads, width). Without a layout it is the plain attention of transformers, for whoever calls the model
-    otherwise.
+    On a GPU, in half precision, all branches are one call; elsewhere each is a product of its own. `query` has shape
+    (1, heads, tokens, width), `key` and `value` may have fewer heads; the result has shape (1, tokens, heads, width).
+    Without a layout it is the plain attention of transformers, for whoever calls the model otherwise.
     """
     if layout is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
         )
+    if not dropout and _in_one_call(query):
+        return _all_branches(query, key, value, layout, scaling), None
+    return _branch_by_branch(query, key, value, layout, scaling, dropout), None
+
+
+def _branch_by_branch(
+    query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None, dropout: float
+) -> Tensor:
     grouped = query.shape[1] != key.shape[1]
+    # Split, not sliced: the gradient of each slice of a long sequence would be as long as the sequence.
+    queries, keys, values = (iter(each.split(layout.lengths, dim=2)) for each in (query, key, value))
     done = []
     for row in layout.rows:
-        own = slice(row.start, row.answers[0][1] if row.answers else row.prompt_end)
+        first_key, first_value = next(keys), next(values)
         done.append(
             scaled_dot_product_attention(
-                query[:, :, own], key[:, :, own], value[:, :, own],
+                next(queries), first_key, first_value,
                 dropout_p=dropout, is_causal=True, scale=scaling, enable_gqa=grouped,
             )
         )  # fmt: skip
-        prompt = slice(row.start, row.prompt_end)
-        for begin, end in row.answers[1:]:
-            if begin == end:
-                continue
-            own = slice(begin, end)
-            seen_key, seen_value = (torch.cat([each[:, :, prompt], each[:, :, own]], dim=2) for each in (key, value))
-            mask = layout.visible[row.prompt_end - row.start, end - begin]
+        length = row.prompt_end - row.start
+        for begin, end in row.later_answers:
+            seen_key = torch.cat([first_key[:, :, :length], next(keys)], dim=2)
+            seen_value = torch.cat([first_value[:, :, :length], next(values)], dim=2)
             done.append(
                 scaled_dot_product_attention(
-                    query[:, :, own], seen_key, seen_value,
-                    attn_mask=mask, dropout_p=dropout, scale=scaling, enable_gqa=grouped,
+                    next(queries), seen_key, seen_value,
+                    attn_mask=layout.visible[length, end - begin],
+                    dropout_p=dropout, scale=scaling, enable_gqa=grouped,
                 )
             )  # fmt: skip
-    return torch.cat(done, dim=2).transpose(1, 2), None
+    return torch.cat(done, dim=2).transpose(1, 2)
+
+
+def _all_branches(query: Tensor, key: Tensor, value: Tensor, layout: Layout, scaling: float | None) -> Tensor:
+    """Flash attention over sequences of different lengths: hundreds of small products would wait for their launches.
+
+    Where a branch has more keys than queries, its last query stands at its last key: an answer sees all of its prompt.
+    """
+    from torch.nn.attention.varlen import varlen_attn
+
+    heads, kind = query.shape[1], _half(query)
+    branches = layout.branches
+    q, k, v = (each[0].transpose(0, 1).to(kind) for each in (query, key, value))
+    if branches.seen is not None:
+        k, v = (each.index_select(0, branches.seen) for each in (k, v))
+    k, v = (each.repeat_interleave(heads // each.shape[1], dim=1) for each in (k, v))
+    longest = branches.longest_query, branches.longest_key
+    out: Tensor = varlen_attn(
+        q, k, v, branches.query_ends, branches.key_ends, *longest, scale=scaling, window_size=(-1, 0)
+    )
+    return out[None].to(query.dtype)
+
+
+def _in_one_call(query: Tensor) -> bool:
+    width = query.shape[-1]
+    return query.is_cuda and _half(query) != torch.float32 and width % 8 == 0 and width <= 256 and _has_varlen()
+
+
+def _half(query: Tensor) -> torch.dtype:
+    """What products are computed in: autocast's type, which this call does not know of by itself."""
+    kind = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else query.dtype
+    return kind if kind in (torch.bfloat16, torch.float16) else torch.float32
+
+
+@cache
+def _has_varlen() -> bool:
+    """From torch 2.11 on, on GPUs since Ampere."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return False
+    return "window_size" in inspect.signature(varlen_attn).parameters and torch.cuda.get_device_capability() >= (8, 0)
 
 
 AttentionInterface.register(NAME, flat_attention)

@@ -4,9 +4,10 @@ A row is laid out as its prompt and then each answer. Every answer takes the pos
 prompt and itself, and nothing else. The end token of an answer is only ever predicted, so it is left out of the input.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor
@@ -24,6 +25,33 @@ class Row:
     start: int
     prompt_end: int
     answers: tuple[tuple[int, int], ...]
+
+    @property
+    def first_end(self) -> int:
+        """Where the first answer ends, which the prompt goes on into."""
+        return self.answers[0][1] if self.answers else self.prompt_end
+
+    @property
+    def later_answers(self) -> list[tuple[int, int]]:
+        """The others that have an input: an answer of nothing but its end token has none."""
+        return [(begin, end) for begin, end in self.answers[1:] if begin < end]
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """What attends to what, in the order of the flat sequence: a prompt with its first answer, each further answer.
+
+    seen                     shape (keys,), int64: the tokens that the branches see, branch after branch; None where
+                             every branch sees just itself
+    query_ends, key_ends     shape (branches + 1,), int32: where each branch begins and ends, from 0 on
+    longest_query, longest_key   tokens of the longest branch
+    """
+
+    seen: Tensor | None
+    query_ends: Tensor
+    key_ends: Tensor
+    longest_query: int
+    longest_key: int
 
 
 class Layout:
@@ -71,14 +99,40 @@ class Layout:
         return self.answers_of(self.rows)
 
     @cached_property
+    def lengths(self) -> list[int]:
+        """Of the branches, in tokens: each prompt with its first answer, each further answer."""
+        return [
+            length
+            for row in self.rows
+            for length in (row.first_end - row.start, *(end - begin for begin, end in row.later_answers))
+        ]
+
+    @cached_property
     def visible(self) -> dict[tuple[int, int], Tensor]:
         """(prompt, answer) in tokens -> what the tokens of such an answer see, shape (answer, prompt + answer)."""
         return {
             (length, own): torch.ones(own, length + own, dtype=torch.bool, device=self.ids.device).tril(length)
-            for length, own in set(self._later_answers())
+            for length, own in {
+                (row.prompt_end - row.start, end - begin) for row in self.rows for begin, end in row.later_answers
+            }
         }
 
-    def _later_answers(self) -> Iterator[tuple[int, int]]:
+    @cached_property
+    def branches(self) -> Branches:
+        seen: list[int] = []
+        key_ends = [0]
         for row in self.rows:
-            for begin, end in row.answers[1:]:
-                yield row.prompt_end - row.start, end - begin
+            seen += range(row.start, row.first_end)
+            key_ends.append(len(seen))
+            for begin, end in row.later_answers:
+                seen += [*range(row.start, row.prompt_end), *range(begin, end)]
+                key_ends.append(len(seen))
+        query_ends = [0, *accumulate(self.lengths)]
+        device = self.ids.device
+        return Branches(
+            None if key_ends == query_ends else torch.tensor(seen, device=device),
+            torch.tensor(query_ends, dtype=torch.int32, device=device),
+            torch.tensor(key_ends, dtype=torch.int32, device=device),
+            max(self.lengths),
+            max(end - begin for begin, end in pairwise(key_ends)),
+        )
