@@ -7,7 +7,7 @@ DEV := .venv-dev/bin
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-long test-trl test-gpu bench bench-trainer reproduce lint format types clean
+.PHONY: help quickstart test test-long test-trl test-loaders test-gpu bench bench-trainer reproduce lint format types clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ test-long: .venv-dev/.installed ## run the tests that take minutes: a run killed
 test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
 	@$(DEV)/python $(PIP_INSTALL) --group trl
 	$(DEV)/pytest -q -m trl
+
+test-loaders: .venv-dev/.installed ## run the tests against the loaders of axolotl, LLaMA-Factory and OpenRLHF
+	$(DEV)/pytest -q -m loaders
 
 test-gpu: .venv-dev/.installed ## run the tests of the trainer on a CUDA GPU; needs a torch that was built for it
 	$(DEV)/pytest -q -m gpu

@@ -28,7 +28,7 @@ from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, hashes, software, write_manifest
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
-from metaalign_data.engine.run import Runner
+from metaalign_data.engine.run import QUERIES, Runner
 from metaalign_data.engine.session import Session, open_session
 from metaalign_data.engine.stopping import stop_on_signals
 from metaalign_data.engine.target import Target, with_cut
@@ -40,6 +40,7 @@ from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
 from metaalign_data.queries.sources import query_sources
 from metaalign_data.recipe import Recipe, StageSpec
+from metaalign_data.registry import summary_of
 from metaalign_data.report.judging import judging_figures
 from metaalign_data.teacher.ledger_care import totals_of
 
@@ -143,6 +144,7 @@ class _Run:
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.notes: set[str] = set()
         self.figures: dict[str, Any] | None = None
+        self.sources: dict[str, tuple[str, ...]] | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -239,9 +241,13 @@ class _Run:
     def _write(self, runner: Runner, session: Session) -> Rows:
         files = self.folder.parts(runner.specs[-1].name)
         self.figures = dataset_figures(pl.scan_parquet(files)) | {"judging": judging_figures(self.folder.root)}
-        return write_dataset(files, self.folder.dataset, self._facts(runner, session, self.figures["judging"]))
+        self.sources = query_sources(self.recipe.queries)
+        facts = self._facts(runner, session, self.figures["judging"], self.sources)
+        return write_dataset(files, self.folder.dataset, facts)
 
-    def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
+    def _facts(
+        self, runner: Runner, session: Session, judging: Mapping[str, Any], sources: Mapping[str, Sequence[str]]
+    ) -> DatasetFacts:
         recipe, totals = self.recipe, totals_of(self.ledger, self.folder.keys())
         return DatasetFacts(
             name=recipe.name,
@@ -254,9 +260,13 @@ class _Run:
             judge_model=session.judge_model,
             simulated=session.simulated,
             versions=software(),
+            stages={
+                QUERIES: "Reads the queries.",
+                **{spec.name: summary_of(type(spec.stage)) for spec in runner.specs},
+            },
             counts={name: c.as_dict() for name, c in runner.counts.items()},
             judging=judging,
-            sources=query_sources(recipe.queries),
+            sources=sources,
             cost_usd=totals.usd,
             tokens=totals.tokens,
         )
@@ -305,6 +315,7 @@ class _Run:
             "dataset": dataset,
             "files": dataset and hashes(self.folder.dataset),
             "figures": self.figures,
+            "sources": self.sources,
             "versions": software(),
         }
         try:

@@ -93,6 +93,11 @@ def config_of(cls: type) -> type[BaseModel]:
     return config if isinstance(config, type) and issubclass(config, BaseModel) else _NoSettings
 
 
+def summary_of(cls: type) -> str:
+    """What a stage does: the first line of its docstring, "" where it has none."""
+    return (inspect.getdoc(cls) or "").split("\n")[0]
+
+
 def make_stage(cls: type, config: Mapping[str, Any] | BaseModel) -> Stage:
     """A stage with these settings. Raises pydantic.ValidationError when they do not fit its `Config`."""
     model = config_of(cls)

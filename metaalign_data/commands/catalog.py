@@ -14,7 +14,7 @@ from metaalign_data.engine.wiring import library_of
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
 from metaalign_data.records import PreferencePair
-from metaalign_data.registry import stage_class, stage_names, stage_types
+from metaalign_data.registry import stage_class, stage_names, stage_types, summary_of
 
 
 def _flow(cls: type) -> tuple[str, str]:
@@ -37,7 +37,7 @@ def stages(args: argparse.Namespace) -> int:
         cls = stage_class(name)
         takes, gives = _flow(cls)
         found[name] = {
-            "does": (inspect.getdoc(cls) or "").split("\n")[0],
+            "does": summary_of(cls),
             "takes": takes,
             "gives": gives,
             "settings": _settings(cls),

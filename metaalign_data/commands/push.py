@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from metaalign_data.hub.plan import Plan
 from metaalign_data.hub.push import Pushed, Target, look, push_folder
 from metaalign_data.hub.review import Allowed, Review, approve, licence_doubts, review_run
 
+NO_PICTURES = "the card has no pictures: matplotlib is not installed (pip install 'metaalign-data[report]')"
+
 
 def push(args: argparse.Namespace) -> int:
     folder = RunFolder(Path(args.run))
@@ -28,8 +31,9 @@ def push(args: argparse.Namespace) -> int:
     quiet_in_pipes()
     read_manifest(folder.manifest)  # before the directory is held, which would make it
     with folder.held():  # a run that ends meanwhile would put another dataset in its place
-        illustrate(folder.dataset)
         review = review_run(folder.root, allowed)
+        if not illustrate(folder.dataset):
+            review = replace(review, notices=(*review.notices, NO_PICTURES))
         if args.dry_run:
             return _dry_run(folder, target, review, as_json=args.json)
         review.refuse(str(folder.root))
@@ -124,4 +128,4 @@ def _print_notices(console: Console, plan: Plan, review: Review) -> None:
 
 
 def _notices(plan: Plan, review: Review) -> list[str]:
-    return [*plan.notices, *licence_doubts(plan.card.fields if plan.card else {}, review.sources)]
+    return [*plan.notices, *review.notices, *licence_doubts(plan.card.fields if plan.card else {}, review.sources)]

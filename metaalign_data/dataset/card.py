@@ -1,19 +1,19 @@
 """README.md of a dataset: what it is, how it was made, what is in it. Text from outside never becomes markup."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
-from metaalign_data.dataset.columns import COLUMNS
-from metaalign_data.dataset.configs import MESSAGES
+from metaalign_data.dataset.columns import SPLITS_TOLD, SUBSETS_TOLD, columns_told
+from metaalign_data.dataset.configs import CONFIGS
+from metaalign_data.dataset.example import example
 from metaalign_data.dataset.facts import DatasetFacts
 from metaalign_data.dataset.figures import dataset_figures
-from metaalign_data.dataset.front_matter import Rows, front_matter, title
-from metaalign_data.dataset.markdown import fenced, inline, table
+from metaalign_data.dataset.front_matter import Sizes, front_matter, title
+from metaalign_data.dataset.markdown import fenced, folded, inline, table
 from metaalign_data.dataset.plots import BEGIN, END
+from metaalign_data.records import SPLITS, SUBSETS
 
-EXCERPT_CHARS = 1_500
 PAPER_ID = "2410.14184"
 AUTHORS = (
     "Zhang, Mozhi and Wang, Pengyu and Tan, Chenkun and Huang, Mianqiu and Zhang, Dong and Zhou, Yaqian and Qiu, Xipeng"
@@ -21,26 +21,29 @@ AUTHORS = (
 PAPER = "MetaAlign: Align Large Language Models with Diverse Preferences during Inference Time"
 
 
-def card(counts: Rows, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
+def card(sizes: Sizes, rows: pl.LazyFrame, facts: DatasetFacts) -> str:
     """Markdown with the YAML front matter by which `datasets.load_dataset` finds configs and splits.
 
-    `counts` are the rows by config and split; of `rows`, the pairs with their split, only what is shown is read.
+    Of `rows`, the pairs with their split, only what is shown is read.
     """
     sections = [
-        f"---\n{front_matter(counts, facts)}---",
+        f"---\n{front_matter(sizes, facts)}---",
         f"# {inline(title(facts))}",
         _notice(facts),
         "Rows for preference alignment at inference time: each prompt states or implies a preference in its system "
         "message, and the chosen response follows it where the rejected one does not. Rows that share a `flip_id` hold "
-        "the same two responses in opposite order, under opposite preferences.",
+        "the same two responses in opposite order, under opposite preferences: a model gets "
+        "both right only by reading what comes before the query.",
         '```python\nfrom datasets import load_dataset\n\npairs = load_dataset("path/of/this/folder", "pairs")\n```',
-        f"## Rows\n\n{_rows(counts, rows)}",
+        "It trains as it is: `pairs` in TRL's `DPOTrainer` and whatever else reads prompt, chosen and rejected as "
+        "messages, `sft` in its `SFTTrainer`.",
+        f"## An example\n\n{example(rows)}",
+        f"## Rows\n\n{_rows(sizes, rows)}",
         f"## In figures\n\n{_figures(rows, facts)}",
         f"{BEGIN}\n{END}",
-        f"## Columns\n\n{_columns()}",
-        f"## An example\n\n{_example(rows)}",
         f"## How it was made\n\n{_making(rows, facts)}",
-        f"## What was left out\n\n{_left_out(facts)}",
+        f"## What became of the rows\n\n{_passage(facts)}",
+        f"## Columns\n\n{columns_told()}",
         f"## What it is for, and its limits\n\n{_limits(facts)}",
         f"## Licence\n\n{_licence(facts)}",
         f"## Citation\n\n{_citation(facts)}",
@@ -57,8 +60,13 @@ def _notice(facts: DatasetFacts) -> str:
     )
 
 
-def _rows(counts: Rows, rows: pl.LazyFrame) -> str:
-    lines = [[config, split, f"{n:,}"] for config, splits in counts.items() for split, n in splits.items()]
+def _rows(sizes: Sizes, rows: pl.LazyFrame) -> str:
+    """By split and config, and by subset."""
+    by_split = [
+        [f"`{split}`", SPLITS_TOLD[split], *(f"{sizes[config][split].rows:,}" for config in CONFIGS)]
+        for split in SPLITS
+        if split in sizes["pairs"]
+    ]
     by_subset = rows.group_by("subset").agg(
         rows=pl.len(),
         preferences=pl.col("preference_id").n_unique(),
@@ -66,11 +74,18 @@ def _rows(counts: Rows, rows: pl.LazyFrame) -> str:
         implicit=(pl.col("preference_kind") == "implicit").sum(),
         flips=pl.col("flip_id").is_not_null().sum(),
     )
-    subsets = [[name, *(f"{n:,}" for n in told)] for name, *told in by_subset.sort("subset").collect().iter_rows()]
+    found = {name: numbers for name, *numbers in by_subset.collect().iter_rows()}
+    subsets = [
+        [f"`{subset}`", SUBSETS_TOLD[subset], *(f"{n:,}" for n in found[subset])]
+        for subset in SUBSETS
+        if subset in found
+    ]
     return "\n\n".join(
         (
-            table(["config", "split", "rows"], lines),
-            table(["subset", "rows", "distinct preferences", "explicit", "implicit", "rows in flips"], subsets),
+            table(["split", "what it is", *(f"`{config}`" for config in CONFIGS)], by_split),
+            "The rows of `pairs`, by what they teach. A preference is explicit where it is stated, implicit where it "
+            "is to be inferred.",
+            table(["subset", "what it teaches", "rows", "preferences", "explicit", "implicit", "in flips"], subsets),
         )
     )
 
@@ -81,7 +96,7 @@ def _figures(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
     votes = facts.judging.get("all", {})
     lines = [
         ["distinct preferences", f"{told['preferences']:,}"],
-        ["the most frequent one", f"{told['largest_preference_share']:.2%} of the rows"],
+        ["the most frequent preference", f"{told['largest_preference_share']:.2%} of the rows"],
         ["users with a profile or background", f"{told['users']:,}"],
         ["rows in flips", f"{told['flip_share']:.1%}"],
         ["rows with a twin", f"{told['twin_share']:.1%}"],
@@ -95,64 +110,53 @@ def _figures(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
         ["the judge's length bias", _percent(votes.get("length_bias"))],
         ["cost", "unknown (no price was given)" if facts.cost_usd is None else f"{facts.cost_usd:.4f} USD"],
     ]
-    return table(["figure", "value"], lines)
+    biases = (
+        "Position bias is how much more often than half of the time a vote goes to the response that was shown first, "
+        "length bias the same for the longer one; 0 is none."
+    )
+    return f"{table(['figure', 'value'], lines)}\n\n{biases}"
 
 
 def _percent(share: float | None) -> str:
     return "not known" if share is None else f"{share:.1%}"
 
 
-def _columns() -> str:
-    parts = []
-    for config, names in COLUMNS.items():
-        lines = [[f"`{name}`", told] for name, told in names.items()]
-        parts.append(f"### `{config}`\n\n{table(['column', 'what it holds'], lines)}")
-    return "\n\n".join(parts)
-
-
-def _example(rows: pl.LazyFrame) -> str:
-    """A pair and, where there is one, its flip."""
-    told = rows.select(*MESSAGES, "flip_id")
-    flips = told.filter(pl.col("flip_id").is_not_null()).head(1).collect()
-    shown = (told.filter(pl.col("flip_id") == flips["flip_id"][0]) if flips.height else told.head(1)).collect()
-    return "\n\n".join(
-        fenced("\n\n".join(f"[{name}]\n{_excerpt(text)}" for name, text in _parts(row)))
-        for row in shown.iter_rows(named=True)
-    )
-
-
-def _parts(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [
-        *((message["role"], message["content"]) for message in row["prompt"]),
-        ("chosen", row["chosen"][0]["content"]),
-        ("rejected", row["rejected"][0]["content"]),
-    ]
-
-
-def _excerpt(text: str) -> str:
-    return text if len(text) <= EXCERPT_CHARS else text[:EXCERPT_CHARS] + " …"
-
-
 def _making(rows: pl.LazyFrame, facts: DatasetFacts) -> str:
-    software = ", ".join(f"{name} {version}" for name, version in facts.versions.items())
     prompts = rows.select(pl.col("prompt_versions").explode().drop_nulls().unique().sort()).collect().to_series()
-    return (
-        f"Responses by {inline(facts.teacher_model)}, verdicts by {inline(facts.judge_model)}, seed {facts.seed}, "
-        f"{facts.tokens:,} tokens. Software: {software}. Prompts, by name and hash: {inline(', '.join(prompts))}. "
-        f"The recipe:\n\n{fenced(facts.recipe_yaml, 'yaml')}"
-    )
-
-
-def _left_out(facts: DatasetFacts) -> str:
     lines = [
-        [stage, *(f"{counts[key]:,}" for key in ("in", "out", "rejected", "failed")), _reasons(counts["reasons"])]
+        ["teacher, for the responses", inline(facts.teacher_model)],
+        ["judge, for the verdicts", inline(facts.judge_model)],
+        ["seed", str(facts.seed)],
+        ["tokens", f"{facts.tokens:,}"],
+        ["software", ", ".join(inline(f"{name} {version}") for name, version in facts.versions.items())],
+        ["prompts, as name@hash", ", ".join(inline(prompt) for prompt in prompts)],
+    ]
+    recipe = folded("The recipe, with every default", fenced(facts.recipe_yaml, "yaml"))
+    return f"{table(['made with', 'value'], lines)}\n\n{recipe}"
+
+
+def _passage(facts: DatasetFacts) -> str:
+    """Each stage with what it does and what became of the rows that it took."""
+    lines = [
+        [
+            inline(stage),
+            inline(facts.stages.get(stage, "")),
+            *(f"{counts[key]:,}" for key in ("in", "out", "rejected", "failed")),
+            _reasons(counts["reasons"]),
+        ]
         for stage, counts in facts.counts.items()
     ]
-    return table(["stage", "in", "out", "rejected", "failed", "reasons"], lines)
+    return (
+        f"{table(['stage', 'what it does', 'in', 'out', 'rejected', 'failed', 'reasons'], lines)}\n\n"
+        "One row may give several. `rejected` counts the rows that gave none; the reasons count also what was left out "
+        "of rows that gave others."
+    )
 
 
 def _reasons(reasons: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+    """The most frequent first; those of failures are named so."""
+    told = sorted(reasons.items(), key=lambda reason: (-reason[1], reason[0]))
+    return ", ".join(f"{inline(reason.removeprefix('rejected: '))} {n:,}" for reason, n in told)
 
 
 def _limits(facts: DatasetFacts) -> str:
@@ -172,7 +176,7 @@ def _limits(facts: DatasetFacts) -> str:
 
 def _licence(facts: DatasetFacts) -> str:
     stated = inline(facts.license) if facts.license else "none is stated: ask whoever published it"
-    rows = [[inline(source), inline(licence or "not stated")] for source, licence in facts.sources.items()]
+    rows = [[inline(source), inline(", ".join(names) or "not known")] for source, names in facts.sources.items()]
     own = "" if facts.simulated else " The terms of the models that wrote the responses may bind their use as well."
     return f"This dataset: {stated}. Its queries came from:\n\n{table(['source', 'licence'], rows)}\n\n{own}".rstrip()
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from metaalign_data.dataset.configs import OF_THE_CHOSEN, PAIR_COLUMNS, pairs, preferences, sft
-from metaalign_data.records import PreferencePair, column_descriptions, schema
+from metaalign_data.dataset.markdown import table
+from metaalign_data.records import PreferencePair, Split, Subset, column_descriptions, schema
 
 _PAIR = {"id": "hash of the row's content", **column_descriptions(PreferencePair)}
 
@@ -25,6 +26,32 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Config -> column -> what it holds, in the order of the files."""
+
+SUBSETS_TOLD: Mapping[Subset, str] = {
+    "priority": "who wins when provider and user disagree",
+    "helpful": "different ideas of a good answer",
+    "consensus": "what nearly everyone shares, against one person's background",
+    "diverse_opinion": "no single right answer: the person's background decides",
+}
+
+SPLITS_TOLD: Mapping[Split, str] = {
+    "train": "to train on",
+    "test": "its queries are not in train, its preferences are",
+    "test_unseen_preferences": "its preferences are not in train, its queries are",
+    "test_unseen_queries_and_preferences": "neither its queries nor its preferences are in train",
+}
+
+
+def columns_told() -> str:
+    """Every column of each config as Markdown; what a config has from `pairs` is told there and only named again."""
+    parts = []
+    for config, names in COLUMNS.items():
+        shared = [] if config == "pairs" else [name for name, told in names.items() if _PAIR.get(name) == told]
+        rows = [[f"`{name}`", told] for name, told in names.items() if name not in shared]
+        again = f"\n\nAs in `pairs`: {', '.join(f'`{name}`' for name in shared)}." if shared else ""
+        parts.append(f"### `{config}`\n\n{table(['column', 'what it holds'], rows)}{again}")
+    return "\n\n".join(parts)
+
 
 _EMPTY = pl.DataFrame(schema=schema(PreferencePair))
 

@@ -9,7 +9,8 @@ import polars as pl
 from metaalign_data.dataset.card import card
 from metaalign_data.dataset.configs import CONFIGS, pairs, preferences, sft, told_first
 from metaalign_data.dataset.facts import DatasetFacts
-from metaalign_data.dataset.shards import Shards
+from metaalign_data.dataset.front_matter import Sizes
+from metaalign_data.dataset.shards import Shards, size_of
 from metaalign_data.engine.folder import batches
 from metaalign_data.records import SPLITS
 
@@ -45,9 +46,16 @@ def write_dataset(files: Sequence[Path], folder: Path, facts: DatasetFacts) -> R
         shards["preferences", split].add(part.drop("split"))
     for shard in shards.values():
         shard.close()
-    (scratch / "README.md").write_text(card(counts, rows, facts), encoding="utf-8")
+    (scratch / "README.md").write_text(card(_sizes(scratch, counts), rows, facts), encoding="utf-8")
     put_in_place(scratch, folder)
     return counts
+
+
+def _sizes(folder: Path, counts: Rows) -> Sizes:
+    return {
+        config: {split: size_of(sorted((folder / config).glob(f"{split}-*.parquet"))) for split in splits}
+        for config, splits in counts.items()
+    }
 
 
 def with_split(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -90,7 +90,7 @@ def export(dataset: Path, name: str, out: Path) -> list[Path]:
     """Write each split as OUT/SPLIT.jsonl and return the files.
 
     jsonl           all columns of the pairs
-    trl, openrlhf   prompt, chosen and rejected as messages (OpenRLHF: --apply_chat_template)
+    trl, openrlhf   prompt, chosen and rejected as messages (OpenRLHF: --data.apply_chat_template)
     trl-standard    the same as text, for models without a chat template
     sft             messages that end in the chosen response
     axolotl         for `type: chat_template.default`, with axolotl.yaml

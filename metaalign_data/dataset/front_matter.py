@@ -8,18 +8,19 @@ import yaml
 
 from metaalign_data.dataset.columns import SCHEMAS, features
 from metaalign_data.dataset.facts import DatasetFacts
-from metaalign_data.hub.licences import restrictions
+from metaalign_data.dataset.shards import SplitSize
+from metaalign_data.hub.licences import hub_name
 
-Rows = Mapping[str, Mapping[str, int]]
-"""Number of rows by config and split."""
+Sizes = Mapping[str, Mapping[str, SplitSize]]
+"""By config and split; splits without rows are left out."""
 
 DEFAULT_CONFIG = "pairs"
 _LIMITS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
 
 
-def front_matter(counts: Rows, facts: DatasetFacts) -> str:
+def front_matter(sizes: Sizes, facts: DatasetFacts) -> str:
     """Lines between the two `---`: licence, language, size, tags, and each config with its files and typed features."""
-    rows = sum(counts[DEFAULT_CONFIG].values())
+    rows = sum(split.rows for split in sizes[DEFAULT_CONFIG].values())
     fields: dict[str, Any] = {
         "pretty_name": title(facts),
         **_licence(facts.license),
@@ -33,26 +34,36 @@ def front_matter(counts: Rows, facts: DatasetFacts) -> str:
                 "data_files": [{"split": split, "path": f"{config}/{split}-*.parquet"} for split in splits],
                 **({"default": True} if config == DEFAULT_CONFIG else {}),
             }
-            for config, splits in counts.items()
+            for config, splits in sizes.items()
         ],
-        "dataset_info": [
-            {
-                "config_name": config,
-                "features": features(SCHEMAS[config]),
-                "splits": [{"name": split, "num_examples": n} for split, n in splits.items()],
-            }
-            for config, splits in counts.items()
-        ],
+        "dataset_info": [_info(config, splits) for config, splits in sizes.items()],
     }
     kept = {name: value for name, value in fields.items() if value}
     return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
 
 
+def _info(config: str, splits: Mapping[str, SplitSize]) -> dict[str, Any]:
+    """`datasets` believes it only where each split has all three: else it warns at every load, and types the columns
+    by what it finds.
+    """
+    return {
+        "config_name": config,
+        "features": features(SCHEMAS[config]),
+        "splits": [
+            {"name": split, "num_bytes": size.memory_bytes, "num_examples": size.rows} for split, size in splits.items()
+        ],
+        "download_size": sum(size.file_bytes for size in splits.values()),
+        "dataset_size": sum(size.memory_bytes for size in splits.values()),
+    }
+
+
 def _licence(name: str | None) -> dict[str, str]:
     """The Hub refuses a licence that it has no name for, except as "other" with a name of one's own."""
-    if name is None or restrictions(name) is not None:
-        return {"license": name} if name else {}
-    return {"license": "other", "license_name": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own"}
+    if not name:
+        return {}
+    if known := hub_name(name):
+        return {"license": known}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-") or "own"}
 
 
 def title(facts: DatasetFacts) -> str:

@@ -1,10 +1,10 @@
 """A table of many rows as parquet files, written as the rows come."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -68,3 +68,23 @@ def _writer(path: Path, schema: "pa.Schema") -> Iterator["ParquetWriter"]:
             yield writer
         file.flush()
         os.fsync(file.fileno())
+
+
+class SplitSize(NamedTuple):
+    """Of one split of one config: its rows, their bytes as Arrow holds them in memory, and the bytes of its files."""
+
+    rows: int
+    memory_bytes: int
+    file_bytes: int
+
+
+def size_of(files: Sequence[Path]) -> SplitSize:
+    """Of the parquet files, of which a row group is in memory at a time."""
+    from pyarrow.parquet import ParquetFile
+
+    rows = memory_bytes = 0
+    for file in files:
+        with ParquetFile(file) as parquet:
+            rows += parquet.metadata.num_rows
+            memory_bytes += sum(parquet.read_row_group(group).nbytes for group in range(parquet.num_row_groups))
+    return SplitSize(rows, memory_bytes, sum(file.stat().st_size for file in files))

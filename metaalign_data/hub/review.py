@@ -1,13 +1,12 @@
 """What speaks against publishing the dataset of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.manifest import read_manifest
@@ -36,11 +35,14 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Review:
-    """`refusals` are sentences; `findings` are what the texts hold and nobody has allowed."""
+    """`refusals` are sentences; `findings` are what the texts hold and nobody has allowed; `sources` are those of the
+    queries, with their licences. `notices` are for the user to know; they keep nothing back.
+    """
 
     refusals: Sequence[str]
     findings: Sequence[Finding]
-    sources: Sequence[str]
+    sources: Mapping[str, Sequence[str]]
+    notices: Sequence[str] = ()
 
     def refuse(self, where: str) -> None:
         """Raises UserError where anything speaks against it."""
@@ -54,6 +56,9 @@ def review_run(root: Path, allowed: Allowed) -> Review:
     if manifest.get("dataset") is None:
         what = f"the run has made no dataset ({manifest['state']}: {manifest.get('verdict', '')})"
         raise UserError(what, where=str(root), fix="run its recipe to the end")
+    if (sources := manifest.get("sources")) is None:
+        what = "was made before runs kept the licences of their sources"
+        raise UserError(what, where=str(root), fix="run its recipe again: nothing is asked twice")
     folder = RunFolder(root)
     findings = [finding for finding in scan(texts_of(_tables(folder.dataset))) if not allowed.covers(finding)]
     refusals = []
@@ -61,16 +66,21 @@ def review_run(root: Path, allowed: Allowed) -> Review:
         refusals.append("its responses are simulated, not a model's; --allow-simulated publishes them, named so")
     if findings:
         refusals.append(_told(findings))
-    return Review(refusals, findings, licences_of(folder.recipe))
+    return Review(refusals, findings, sources)
 
 
-def check_card(fields: Fields, sources: Sequence[str]) -> list[str]:
+def check_card(fields: Fields, sources: Mapping[str, Sequence[str]]) -> list[str]:
     """Why the licence that the card names contradicts those of its sources."""
-    return [f"{why} (dataset.license)" for licence in _licences(fields) for why in contradictions(licence, sources)]
+    asked = [name for names in sources.values() for name in names]
+    return [f"{why} (dataset.license)" for licence in _licences(fields) for why in contradictions(licence, asked)]
 
 
-def licence_doubts(fields: Fields, sources: Sequence[str]) -> list[str]:
-    return [doubt for licence in _licences(fields) for doubt in doubts(licence, sources)]
+def licence_doubts(fields: Fields, sources: Mapping[str, Sequence[str]]) -> list[str]:
+    """What of the licences is not known, or cannot be compared."""
+    asked = [name for names in sources.values() for name in names]
+    told = [doubt for licence in _licences(fields) for doubt in doubts(licence, asked)]
+    unknown = [source for source, names in sources.items() if not names]
+    return told + [f"the licence of {source} is not known: say it in queries.license" for source in unknown]
 
 
 def strangers(plan: Plan) -> list[str]:
@@ -80,7 +90,7 @@ def strangers(plan: Plan) -> list[str]:
     return [path for path in plan.kept if any(fnmatch(path, pattern) for pattern in patterns)]
 
 
-def approve(plan: Plan, sources: Sequence[str], repo: str) -> None:
+def approve(plan: Plan, sources: Mapping[str, Sequence[str]], repo: str) -> None:
     """Raises UserError where what the repository would hold, with what is kept of it, must not be."""
     fields: Fields = plan.card.fields if plan.card else {}
     if why := check_card(fields, sources):
@@ -88,15 +98,6 @@ def approve(plan: Plan, sources: Sequence[str], repo: str) -> None:
     if others := strangers(plan):
         what = f"others put {named(others)} there, which would be read as rows of this dataset"
         raise UserError(what, where=repo, fix="move these files")
-
-
-def licences_of(recipe: Path) -> tuple[str, ...]:
-    """The licences that the run's recipe gives of its queries."""
-    try:
-        found = yaml.safe_load(recipe.read_text(encoding="utf-8"))["queries"].get("license")
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as e:
-        raise UserError(f"cannot be read: {e}", where=str(recipe)) from e
-    return tuple(map(str, _listed(found)))
 
 
 def _licences(fields: Fields) -> list[str | None]:

@@ -1,9 +1,11 @@
-"""Rows of a dataset on the Hugging Face Hub, streamed."""
+"""A dataset on the Hugging Face Hub: its rows, streamed, and its licence."""
 
 from metaalign_data.errors import UserError
 from metaalign_data.queries.files import Rows
 from metaalign_data.queries.rows import RawRow
 from metaalign_data.queries.settings import QuerySettings
+
+HUB_TIMEOUT_S = 20.0
 
 
 def hub_rows(settings: QuerySettings) -> Rows:
@@ -18,3 +20,15 @@ def hub_rows(settings: QuerySettings) -> Rows:
     except Exception as e:  # datasets raises errors of every library below it
         said = next(iter(str(e).splitlines()), "")
         raise UserError(f"cannot be loaded from the Hub: {type(e).__name__}: {said}", where=name) from e
+
+
+def hub_licences(name: str, revision: str | None) -> tuple[str, ...]:
+    """What the dataset's card says; nothing where it says nothing, or cannot be read."""
+    from huggingface_hub import HfApi
+
+    try:
+        card = HfApi().dataset_info(name, revision=revision, timeout=HUB_TIMEOUT_S).card_data
+    except Exception:  # a finished run does not fail for this; the client raises errors of every library below it
+        return ()
+    stated = (card.get("license_name") or card.get("license") or ()) if card else ()
+    return (stated,) if isinstance(stated, str) else tuple(map(str, stated))

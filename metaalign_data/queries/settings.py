@@ -37,7 +37,7 @@ class QuerySettings(BaseModel):
     user_info: str | None = Field(default=None, description="column of the user's part")
     model: str | None = Field(default=None, description="column of the model that wrote the responses")
     license: Names | None = Field(
-        default=None, description="licence of the source, as the Hub spells it, or a list: push compares the dataset's"
+        default=None, description="licence of the source, such as cc-by-4.0, or a list: push compares the dataset's"
     )
 
     @property

@@ -3,20 +3,26 @@
 from pathlib import Path
 
 from metaalign_data.queries.files import READERS
+from metaalign_data.queries.hub import hub_licences
 from metaalign_data.queries.read import BUNDLED
 from metaalign_data.queries.settings import QuerySettings
 
 OUR_LICENSE = "Apache-2.0"
 
 
-def query_sources(settings: QuerySettings) -> dict[str, str | None]:
-    """Name of each source -> its licence, None where it is not known. Of a local file only the name is told."""
-    stated = ", ".join(settings.license or ()) or None
-    return dict(_named(source, stated) for source in (settings.source, settings.harmful) if source)
+def query_sources(settings: QuerySettings) -> dict[str, tuple[str, ...]]:
+    """Name of each source -> its licences, none where they are not known. Of a local file only the name is told.
+
+    What the recipe states comes first; of a dataset on the Hub that it states nothing of, the Hub is asked.
+    """
+    sources = (source for source in (settings.source, settings.harmful) if source)
+    return dict(_named(source, settings) for source in sources)
 
 
-def _named(source: str, stated: str | None) -> tuple[str, str | None]:
+def _named(source: str, settings: QuerySettings) -> tuple[str, tuple[str, ...]]:
     if source.partition(":")[0] == BUNDLED:
-        return f"{source} (comes with metaalign-data)", OUR_LICENSE
-    path = Path(source)
-    return (path.name if path.suffix.lower() in READERS else source), stated
+        return f"{source} (comes with metaalign-data)", (OUR_LICENSE,)
+    path, stated = Path(source), settings.license or ()
+    if path.suffix.lower() in READERS:
+        return path.name, stated
+    return source, stated or hub_licences(source, settings.revision)

@@ -28,6 +28,12 @@ Name = Annotated[str, AfterValidator(_file_name)]
 Shares = Annotated[dict[Subset, Share], AfterValidator(_whole)]
 
 
+def _language_code(code: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}|code|multilingual", code):
+        raise ValueError(f"'{code}' is no code of ISO 639: two or three small letters, such as en")
+    return code
+
+
 def even_shares() -> dict[Subset, float]:
     return dict.fromkeys(SUBSETS, 1 / len(SUBSETS))
 
@@ -36,8 +42,12 @@ class DatasetSettings(BaseModel):
     """What the dataset's card says of it."""
 
     model_config = FROZEN
-    license: str | None = Field(default=None, description="identifier as the Hub spells it, such as cc-by-4.0")
-    language: tuple[str, ...] = Field(default=("en",), description="language codes")
+    license: str | None = Field(
+        default=None, description="of the dataset: a name that the Hub knows, such as cc-by-4.0, or one of your own"
+    )
+    language: tuple[Annotated[str, AfterValidator(_language_code)], ...] = Field(
+        default=("en",), description="codes of ISO 639"
+    )
     pretty_name: str | None = Field(default=None, description="title; null takes the recipe's name")
     target: int | None = Field(default=None, ge=1, description="pairs to make, in the subsets' shares; null: one pass")
     max_candidates: int | None = Field(

@@ -66,6 +66,21 @@ def test_our_own_dataset_can_be_taken_back_as_pairs(hub: LoopbackHub, env: dict[
     assert counts["queries"]["out"] == 5, done.err
 
 
+def test_the_licence_that_the_hub_gives_of_the_source_counts_when_the_dataset_is_pushed(
+    hub: LoopbackHub, env: dict[str, str], tmp_path: Path
+) -> None:
+    lines = "".join(json.dumps({"text": row["instruction"]}) + "\n" for row in ROWS[:4])
+    card = b"---\nlicense: cc-by-nc-4.0\n---\n"
+    publish(hub, "tester/not-for-sale", {"data/train.jsonl": lines.encode(), "README.md": card})
+    path = recipe(tmp_path, source="tester/not-for-sale")
+    set_mit = ["--set", "dataset.license=mit"]
+    metaalign_data("run", path, "--out", "run", *set_mit, cwd=tmp_path, env=env).check()
+    assert "| tester/not-for-sale | cc-by-nc-4.0 |" in (tmp_path / "run/dataset/README.md").read_text()
+    done = metaalign_data("push", "run", "tester/sold", "--allow-simulated", cwd=tmp_path, env=env)
+    assert done.code == 2
+    assert "its source is under cc-by-nc-4.0, which rules out commercial use; mit allows it" in done.err
+
+
 @pytest.mark.parametrize(
     ("queries", "told"),
     [

@@ -87,6 +87,7 @@ def test_a_dataset_is_looked_at_pushed_changed_and_loaded_back_row_for_row(
     code = [sys.executable, "-c", READ_BACK, run / "larger/dataset", NAME, json.dumps(["pairs", "sft", "preferences"])]
     back = subprocess.run(code, env=os.environ | environment, capture_output=True, text=True, timeout=120)
     assert back.stdout == "equal\n", back.stderr
+    assert "Ignoring" not in back.stderr, "`datasets` believes what the card says of configs and columns"
 
     compared = metaalign_data("diff", f"{NAME}@v1", NAME, "--json", cwd=run, env=environment)
     local = diff(read_version(str(run / "small")), read_version(str(run / "larger")))
@@ -121,3 +122,21 @@ def test_a_wrong_token_is_told_in_one_line(run: Path, environment: dict[str, str
     done = metaalign_data("push", "small", NAME, "--allow-simulated", cwd=run, env=wrong)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert done.err.startswith(f"error: {NAME}: the Hub does not accept the token")
+
+
+def test_a_run_that_has_made_no_dataset_is_told_in_one_line(tmp_path: Path, environment: dict[str, str]) -> None:
+    stopped = metaalign_data("run", "quickstart", "--set", "budget.calls=50", "--out", "stopped", cwd=tmp_path)
+    assert stopped.code == 3
+    done = metaalign_data("push", "stopped", NAME, "--allow-simulated", cwd=tmp_path, env=environment)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "the run has made no dataset (budget_reached" in done.err
+
+
+def test_a_card_without_pictures_is_told_where_matplotlib_is_missing(
+    run: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "hide/sitecustomize.py").parent.mkdir()
+    (tmp_path / "hide/sitecustomize.py").write_text("import sys; sys.modules['matplotlib'] = None\n")
+    hidden = environment | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "hide"), environment["PYTHONPATH"]])}
+    pushed = json.loads(metaalign_data("push", "small", NAME, "--allow-simulated", "--json", cwd=run, env=hidden).out)
+    assert "the card has no pictures: matplotlib is not installed" in " ".join(pushed["notices"])

@@ -1,5 +1,6 @@
 """TRL's trainers take the dataset from `load_dataset` as it is."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def losses(trainer: Any) -> list[float]:
     trainer.train()
-    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    found = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert all(map(math.isfinite, found)), found
+    return found
 
 
 def dpo_losses(model: str, rows: Any, folder: Path) -> list[float]:

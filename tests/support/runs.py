@@ -26,6 +26,7 @@ MANIFEST = {
     },
     "cost": {"calls": 5, "prompt_tokens": 1000, "completion_tokens": 200, "usd": "0.5"},
     "dataset": {"pairs": {"train": 1}},
+    "sources": {"bundled (comes with metaalign-data)": ["Apache-2.0"]},
     "versions": {"metaalign-data": "0"},
 }
 

@@ -1,5 +1,7 @@
-"""Each figure of a card, computed anew from the parquet files by another engine."""
+"""Each figure of a card, computed anew from the files of the run by another engine."""
 
+import sqlite3
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe.from_dict(
         {
             "name": "card",
-            "teacher": {"provider": "simulated"},
+            "teacher": {"provider": "simulated", "price": {"input": 1.0, "output": 2.0}},
             "judge": {"provider": "simulated", "faults": {"wrong_answer": 0.2, "position_bias": 0.2}},
             "queries": {"source": "bundled", "harmful": "bundled:harmful", "limit": 30},
+            "stages": [
+                "sample_preferences",
+                "generate_responses",
+                "judge",
+                {"pair": {"min_margin": 7.0}},
+                "dedup",
+                "split",
+            ],
         }
     )
     folder = tmp_path_factory.mktemp("card") / "run"
@@ -42,17 +52,23 @@ def sql(made: Path, query: str) -> list[tuple[Any, ...]]:
 
 def test_the_tables_of_rows_count_what_the_files_hold(made: Path) -> None:
     by_split, by_subset = tables_of((made / "dataset/README.md").read_text(), "Rows")
-    counted = [
-        [file.parent.name, file.name.split("-")[0], f"{pl.scan_parquet(file).select(pl.len()).collect().item():,}"]
+    told = {
+        (config, split.strip("`")): number
+        for split, _, *numbers in by_split
+        for config, number in zip(("pairs", "sft", "preferences"), numbers, strict=True)
+    }
+    assert told == {
+        (file.parent.name, file.name.split("-")[0]): f"{pl.scan_parquet(file).select(pl.len()).collect().item():,}"
         for file in (made / "dataset").glob("*/*.parquet")
-    ]
-    assert sorted(by_split) == sorted(counted)
+    }
     recounted = sql(
         made,
         """SELECT subset, count(*), count(DISTINCT preference_id), count_if(preference_kind = 'explicit'),
-        count_if(preference_kind = 'implicit'), count(flip_id) FROM pairs GROUP BY subset ORDER BY subset""",
+        count_if(preference_kind = 'implicit'), count(flip_id) FROM pairs GROUP BY subset""",
     )
-    assert by_subset == [[name, *(f"{n:,}" for n in counts)] for name, *counts in recounted]
+    assert {name.strip("`"): numbers for name, _, *numbers in by_subset} == {
+        name: [f"{n:,}" for n in counts] for name, *counts in recounted
+    }
 
 
 def test_every_figure_is_what_the_files_give(made: Path) -> None:
@@ -65,12 +81,12 @@ def test_every_figure_is_what_the_files_give(made: Path) -> None:
     ((largest,),) = sql(made, "SELECT count(*) AS n FROM pairs GROUP BY preference_id ORDER BY n DESC LIMIT 1")
     expected = {
         "distinct preferences": f"{preferences:,}",
-        "the most frequent one": f"{largest / n:.2%} of the rows",
+        "the most frequent preference": f"{largest / n:.2%} of the rows",
         "users with a profile or background": f"{users:,}",
         "rows in flips": f"{flips / n:.1%}",
         "rows with a twin": f"{twins / n:.1%}",
         "rows with a harmful query": f"{harmful:,}",
-        "cost": "0.0000 USD",
+        "cost": f"{spent(made)[1]:.4f} USD",
         **judging(made),
     }
     for column in ("preference_form", "placement", "rejected_because"):
@@ -113,11 +129,62 @@ def judging(made: Path) -> dict[str, str]:
     }
 
 
+def spent(made: Path) -> tuple[int, Decimal]:
+    """Tokens and USD of all answers in the ledger."""
+    with sqlite3.connect(made / "ledger.sqlite") as ledger:
+        rows = ledger.execute("SELECT prompt_tokens + completion_tokens, cost_usd FROM completions").fetchall()
+    return sum(tokens for tokens, _ in rows), sum((Decimal(usd) for _, usd in rows), Decimal(0))
+
+
+def test_the_answers_of_this_run_cost_something(made: Path) -> None:
+    """Else the line of the card about its cost would prove nothing."""
+    assert spent(made)[1] > 0
+
+
+def test_how_it_was_made_is_what_the_files_say(made: Path) -> None:
+    (table,) = tables_of((made / "dataset/README.md").read_text(), "How it was made")
+    told = {name: value.replace("\\", "") for name, value in table}
+    prompts = [name for (name,) in sql(made, "SELECT DISTINCT unnest(prompt_versions) AS p FROM pairs ORDER BY p")]
+    assert told.pop("software").startswith("python ")
+    assert told == {
+        "teacher, for the responses": "simulated",
+        "judge, for the verdicts": "simulated",
+        "seed": "0",
+        "tokens": f"{spent(made)[0]:,}",
+        "prompts, as name@hash": ", ".join(prompts),
+    }
+
+
+def test_each_stage_gave_as_many_rows_as_its_table_holds_and_the_next_one_took(made: Path) -> None:
+    (table,) = tables_of((made / "dataset/README.md").read_text(), "What became of the rows")
+    names = [row[0].replace("\\", "") for row in table]
+    assert set(names) == {"queries", *(folder.name for folder in (made / "tables").iterdir())}
+    given = {
+        name: f"{pl.scan_parquet(made / 'tables' / name / '*.parquet').select(pl.len()).collect().item():,}"
+        for name in names[1:]
+    }
+    assert {name: row[3] for name, row in zip(names[1:], table[1:], strict=True)} == given
+    assert [row[2] for row in table[1:]] == [row[3] for row in table[:-1]]
+    assert {name: row[4] for name, row in zip(names, table, strict=True)} == {
+        name: str(rejected_whole(made, name)) for name in names
+    }
+    assert any(row[4] != "0" for row in table), "else the line above proves little"
+
+
+def rejected_whole(made: Path, stage: str) -> int:
+    """Rows that are among the rejects of a stage and that no row which it gave came from."""
+    if not (made / f"rejects/{stage}.parquet").exists():
+        return 0
+    given = pl.read_parquet(made / f"tables/{stage}/*.parquet")
+    rejects = pl.read_parquet(made / f"rejects/{stage}.parquet")["row_id"].unique()
+    return len(set(rejects) - {*given["id"], *given["parents"].explode()})
+
+
 def test_the_reasons_are_those_of_the_rejects_that_were_kept(made: Path) -> None:
-    (table,) = tables_of((made / "dataset/README.md").read_text(), "What was left out")
-    told = {stage: reasons for stage, *_, reasons in table if "rejected: " in reasons}
+    (table,) = tables_of((made / "dataset/README.md").read_text(), "What became of the rows")
+    told = {stage: reasons.replace("\\", "") for stage, *_, reasons in table if reasons.strip()}
     kept = {
         file.stem: duckdb.sql(f"SELECT reason, count(*) AS n FROM '{file}' GROUP BY 1 ORDER BY n DESC, 1").fetchall()
         for file in (made / "rejects").glob("*.parquet")
     }
-    assert told == {stage: ", ".join(f"rejected: {reason} {n}" for reason, n in rows) for stage, rows in kept.items()}
+    assert told == {stage: ", ".join(f"{reason} {n:,}" for reason, n in rows) for stage, rows in kept.items()}

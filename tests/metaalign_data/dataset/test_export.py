@@ -1,3 +1,5 @@
+import html
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -7,7 +9,10 @@ import pandas as pd
 import polars as pl
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
+import loopback_hub.store
+from metaalign_data.chat import Message
 from metaalign_data.dataset.columns import COLUMNS
 from metaalign_data.dataset.configs import CONFIGS
 from metaalign_data.dataset.export import write_dataset
@@ -27,9 +32,10 @@ FACTS = DatasetFacts(
     judge_model="judge",
     simulated=False,
     versions={"metaalign-data": "0"},
+    stages={"pair": "Makes a row of each comparison."},
     counts={"pair": {"in": 3, "out": 4, "rejected": 1, "failed": 0, "reasons": {"rejected: tie": 2}}},
     judging={"agreement": 0.9, "all": {"position_bias": 0.125, "length_bias": None}},
-    sources={"queries.jsonl": "cc-by-4.0", "org/other": None},
+    sources={"queries.jsonl": ("cc-by-4.0",), "org/other": ()},
     cost_usd=Decimal("0.5"),
     tokens=10,
 )
@@ -102,7 +108,9 @@ def test_sft_holds_each_conversation_once_and_preferences_each_preference_once(t
     assert pl.read_parquet(tmp_path / "d/preferences/*.parquet")["pairs"].to_list() == [2]
 
 
-def test_datasets_polars_and_pandas_read_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_datasets_polars_and_pandas_read_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
     import datasets
@@ -112,6 +120,7 @@ def test_datasets_polars_and_pandas_read_the_same_rows(tmp_path: Path, monkeypat
     assert {split: rows.num_rows for split, rows in loaded.items()} == {"train": 3, "test": 1}
     path = tmp_path / "d/pairs/train-00000-of-00001.parquet"
     assert loaded["train"][0]["chosen"] == [{"role": "assistant", "content": "Yes – 是的 👍"}]
+    assert "Ignoring part of dataset_info" not in caplog.text
     assert loaded["train"].to_list() == pl.read_parquet(path).to_dicts()
     assert pd.read_parquet(path)["id"].tolist() == loaded["train"]["id"]
     assert duckdb.sql(f"SELECT id FROM '{path}'").fetchall() == [(name,) for name in loaded["train"]["id"]]
@@ -130,6 +139,10 @@ def test_the_features_are_typed_as_the_card_says(tmp_path: Path, monkeypatch: py
             )
             assert loaded.features == Features._from_yaml_list(info["features"])
             assert loaded.num_rows == split["num_examples"]
+            assert loaded.info.splits[split["name"]].num_bytes == pytest.approx(split["num_bytes"], rel=0.01)
+        assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
+        files = (tmp_path / "d" / info["config_name"]).iterdir()
+        assert info["download_size"] == sum(file.stat().st_size for file in files)
     pairs = Features._from_yaml_list(told[0]["features"])
     assert pairs["prompt"] == List({"role": Value("string"), "content": Value("string")})
     assert (pairs["margin"], pairs["votes"], pairs["harmful"]) == (Value("float64"), Value("int64"), Value("bool"))
@@ -144,14 +157,17 @@ def test_every_column_is_described(tmp_path: Path) -> None:
         assert columns == list(COLUMNS[config])
         assert all(COLUMNS[config].values())
         section = text.split(f"### `{config}`")[1].split("\n#")[0]
-        assert [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")] == columns
+        own = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
+        as_in_pairs = re.findall("`(.*?)`", section.partition("As in `pairs`:")[2])
+        assert sorted(own + as_in_pairs) == sorted(columns)
+        assert all(COLUMNS[config][name] == COLUMNS["pairs"][name] for name in as_in_pairs)
 
 
 def test_the_card_names_licences_sources_and_how_to_cite(tmp_path: Path) -> None:
     write(tmp_path / "d")
     text = (tmp_path / "d/README.md").read_text()
     assert "This dataset: cc-by-4.0." in text
-    assert "| queries.jsonl | cc-by-4.0 |\n| org/other | not stated |" in text
+    assert "| queries.jsonl | cc-by-4.0 |\n| org/other | not known |" in text
     assert "eprint = {2410.14184}" in text
 
 
@@ -172,6 +188,11 @@ def test_the_card_has_front_matter_that_names_every_file(tmp_path: Path) -> None
     ("licence", "told"),
     [
         ("cc-by-4.0", {"license": "cc-by-4.0"}),
+        ("Apache-2.0", {"license": "apache-2.0"}),
+        ("CC BY-NC 4.0", {"license": "cc-by-nc-4.0"}),
+        ("llama3.1", {"license": "llama3.1"}),
+        ("apache", {"license": "other", "license_name": "apache"}),
+        ("GPL-3.0-or-later", {"license": "other", "license_name": "gpl-3.0-or-later"}),
         ("Our own terms, v2", {"license": "other", "license_name": "our-own-terms-v2"}),
         (None, {}),
     ],
@@ -182,6 +203,7 @@ def test_a_licence_that_the_hub_has_no_name_for_is_another(
     write(tmp_path / "d", facts=replace(FACTS, license=licence))
     front = yaml.safe_load((tmp_path / "d/README.md").read_text().split("---\n")[1])
     assert {name: value for name, value in front.items() if name.startswith("license")} == told
+    assert loopback_hub.store.front_matter((tmp_path / "d/README.md").read_bytes()), "the Hub takes it"
 
 
 def test_simulated_data_is_said_loudly(tmp_path: Path) -> None:
@@ -193,23 +215,35 @@ def test_simulated_data_is_said_loudly(tmp_path: Path) -> None:
     assert "simulated" in yaml.safe_load(card.split("---\n")[1])["tags"]
 
 
-def test_text_from_outside_cannot_leave_its_code_block(tmp_path: Path) -> None:
-    nasty = pair(chosen="````\n# heading\n<script>alert(1)</script>\n````\n", query="---\nlicense: none\n---")
-    write(tmp_path / "d", [nasty])
+def test_text_from_outside_is_shown_as_it_is_and_is_never_markup(tmp_path: Path) -> None:
+    text = "````\n# heading\n- a | b \\| c\n\n<script>alert(1)</script> &lt; **bold** ![x](http://x.y/z)\n````"
+    nasty = pair(chosen=text, query="---\nlicense: none\n---", system_info="| a |\n| --- |", rejected="*it*")
+    write(tmp_path / "d", [nasty], replace(FACTS, pretty_name="# <b>T</b>", recipe_yaml="```\n<i>\n"))
+    card = (tmp_path / "d/README.md").read_text()
+    assert yaml.safe_load(card.split("---\n")[1])["license"] == "cc-by-4.0"
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(card.split("\n---\n", 1)[1])
+    assert not re.search("<(script|b|i|em|img)[ >]", page)
+    cells = [html.unescape(cell.replace("<br>", "\n")) for cell in re.findall("<td.*?>(.*?)</td>", page)]
+    assert "\n".join(line.strip() for line in text.splitlines()) in cells
+    assert {"---\nlicense: none\n---", "| a |\n| --- |", "*it*"} <= set(cells)
+    assert "<h1># &lt;b&gt;T&lt;/b&gt;</h1>" in page
+
+
+def test_an_example_shows_earlier_turns_and_cuts_what_is_long(tmp_path: Path) -> None:
+    row = pair(chosen="x" * 2_000)
+    turns = (Message(role="user", content="Hello."), Message(role="assistant", content="Good day."))
+    write(tmp_path / "d", [row.model_copy(update={"prompt": (row.prompt[0], *turns, row.prompt[1])})])
     text = (tmp_path / "d/README.md").read_text()
-    outside, fence = [], ""
-    for line in text.splitlines():
-        ticks = line[: len(line) - len(line.lstrip("`"))]
-        if not fence and len(ticks) >= 3:
-            fence = ticks
-        elif fence and ticks == line and len(ticks) >= len(fence):
-            fence = ""
-        elif not fence:
-            outside.append(line)
-    assert not fence
-    assert "<script>" not in "\n".join(outside)
-    assert "# heading" not in outside
-    assert yaml.safe_load(text.split("---\n")[1])["license"] == "cc-by-4.0"
+    assert "| **earlier turns** | user: Hello.<br>assistant: Good day. |" in text
+    assert f"| **Chosen** | {'x' * 1_000} … |" in text
+    assert "**System Info**" not in text, "nothing is shown that no row has"
+
+
+def test_a_flip_is_shown_side_by_side(tmp_path: Path) -> None:
+    write(tmp_path / "d")
+    text = (tmp_path / "d/README.md").read_text()
+    assert "| **Chosen** | Yes – 是的 👍 | No |" in text
+    assert "| **Rejected** | No | Yes – 是的 👍 |" in text
 
 
 @pytest.mark.parametrize(
@@ -245,6 +279,7 @@ def test_the_card_tells_the_figures_of_the_rows_and_of_the_judge(tmp_path: Path)
         "| rows in flips | 40.0% |",
         "| rows with a harmful query | 1 |",
         "| rejected because | contrasting_preference 5 |",
+        "| pair | Makes a row of each comparison. | 3 | 4 | 1 | 0 | tie 2 |",
         "| agreement of the judge's votes | 90.0% |",
         "| the judge's position bias | 12.5% |",
         "| the judge's length bias | not known |",

@@ -13,7 +13,7 @@ from metaalign_data.errors import UserError
 from metaalign_data.records import PreferencePair, to_frame
 from rows import pair
 
-FACTS = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {}, {}, None, 0)
+FACTS = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {}, {}, {}, None, 0)
 
 
 @pytest.fixture

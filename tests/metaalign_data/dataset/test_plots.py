@@ -8,7 +8,7 @@ from metaalign_data.dataset.plots import CAPTIONS, illustrate
 from metaalign_data.records import PreferencePair, to_frame
 from rows import flip, pair
 
-FACTS = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {}, {}, None, 0)
+FACTS = DatasetFacts("d", "", 0, None, ("en",), None, "t", "j", False, {}, {}, {}, {}, {}, None, 0)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from metaalign_data.hub.licences import contradictions, doubts
         ("cc-by-sa-3.0", "cc-by-sa-4.0", "asks for the same licence"),
         ("cc-by-sa-4.0", "odbl", "asks for the same licence"),
         ("mit", "gpl-3.0", "asks for the same licence"),
+        ("CC BY 4.0", "CC BY-NC 4.0", "rules out commercial use"),
         ("cc-by-4.0", "cc-by-nd-4.0", "allows no derived works"),
         (None, "cc-by-nc-nd-4.0", "allows no derived works"),
         ("other", "CC-BY-ND-3.0", "allows no derived works"),

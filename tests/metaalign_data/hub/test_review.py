@@ -10,11 +10,11 @@ from huggingface_hub import HfApi
 from loopback_hub.server import LoopbackHub
 from metaalign_data.errors import UserError
 from metaalign_data.hub.push import Target, push_folder
-from metaalign_data.hub.review import Allowed, approve, review_run
+from metaalign_data.hub.review import Allowed, approve, licence_doubts, review_run
 from metaalign_data.records import PreferencePair
 from pushing import NAME, edit
 from rows import pair
-from runs import MANIFEST, RECIPE, made_run
+from runs import MANIFEST, made_run
 
 CARD = """---
 license: {}
@@ -29,11 +29,17 @@ A card.
 
 
 def finished(
-    root: Path, rows: Sequence[PreferencePair], *, simulated: bool = False, licence: str = "mit", sources: str = "null"
+    root: Path,
+    rows: Sequence[PreferencePair],
+    *,
+    simulated: bool = False,
+    licence: str = "mit",
+    sources: Sequence[str] = (),
 ) -> Path:
-    """A run with a dataset of these rows."""
-    made_run(root, rows, RECIPE.replace("{source: bundled}", f"{{source: bundled, license: {sources}}}"))
-    (root / "manifest.json").write_text(json.dumps(MANIFEST | {"simulated": simulated, "dataset": {"pairs": {}}}))
+    """A run with a dataset of these rows, of queries under these licences."""
+    made_run(root, rows)
+    told = {"simulated": simulated, "dataset": {"pairs": {}}, "sources": {"org/queries": sources}}
+    (root / "manifest.json").write_text(json.dumps(MANIFEST | told))
     (root / "dataset/README.md").write_text(CARD.format(licence))
     return root
 
@@ -85,14 +91,14 @@ def test_a_run_without_a_dataset_has_nothing_to_push(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("licence", "sources", "said"),
     [
-        ("mit", "cc-by-nc-4.0", "rules out commercial use"),
-        ("mit", "[apache-2.0, cc-by-sa-4.0]", "asks for the same licence"),
-        ("cc-by-nc-4.0", "cc-by-nc-4.0", None),
-        ("mit", "null", None),
+        ("mit", ["cc-by-nc-4.0"], "rules out commercial use"),
+        ("mit", ["apache-2.0", "cc-by-sa-4.0"], "asks for the same licence"),
+        ("cc-by-nc-4.0", ["cc-by-nc-4.0"], None),
+        ("mit", [], None),
     ],
 )
 def test_a_licence_that_contradicts_its_sources_is_refused_before_anything_is_sent(
-    tmp_path: Path, hub: LoopbackHub, api: HfApi, licence: str, sources: str, said: str | None
+    tmp_path: Path, hub: LoopbackHub, api: HfApi, licence: str, sources: list[str], said: str | None
 ) -> None:
     run = finished(tmp_path, [pair()], licence=licence, sources=sources)
     review = review_run(run, Allowed())
@@ -108,12 +114,27 @@ def test_a_licence_that_contradicts_its_sources_is_refused_before_anything_is_se
         assert hub.asked("^(POST|PUT|DELETE) ") == []
 
 
+def test_a_source_whose_licence_nobody_knows_is_told(tmp_path: Path) -> None:
+    review = review_run(finished(tmp_path, [pair()]), Allowed())
+    told = licence_doubts({"license": "mit"}, review.sources)
+    assert told == ["the licence of org/queries is not known: say it in queries.license"]
+
+
+def test_a_run_that_kept_no_licences_of_its_sources_has_to_be_run_again(tmp_path: Path) -> None:
+    run = finished(tmp_path, [pair()])
+    (run / "manifest.json").write_text(json.dumps({name: v for name, v in MANIFEST.items() if name != "sources"}))
+    with pytest.raises(UserError, match="run its recipe again: nothing is asked twice"):
+        review_run(run, Allowed())
+
+
 def test_a_licence_that_somebody_wrote_into_the_card_there_counts(tmp_path: Path, hub: LoopbackHub, api: HfApi) -> None:
-    run = finished(tmp_path, [pair()], licence="cc-by-nc-4.0", sources="cc-by-nc-4.0")
+    run = finished(tmp_path, [pair()], licence="cc-by-nc-4.0", sources=["cc-by-nc-4.0"])
     api.create_repo(NAME, repo_type="dataset")
     edit(api, "README.md", b"---\nlicense: mit\n---\n")
     with pytest.raises(UserError, match="rules out commercial use; mit allows it"):
-        push_folder(run / "dataset", Target(NAME), api=api, approve=lambda plan: approve(plan, ["cc-by-nc-4.0"], NAME))
+        push_folder(
+            run / "dataset", Target(NAME), api=api, approve=lambda plan: approve(plan, {"q": ["cc-by-nc-4.0"]}, NAME)
+        )
 
 
 def test_other_peoples_files_that_would_be_read_as_rows_are_refused(
@@ -123,4 +144,4 @@ def test_other_peoples_files_that_would_be_read_as_rows_are_refused(
     push_folder(run / "dataset", Target(NAME), api=api)
     edit(api, "pairs/train-theirs.parquet", b"PAR1")
     with pytest.raises(UserError, match=r"others put pairs/train-theirs\.parquet there"):
-        push_folder(run / "dataset", Target(NAME), api=api, approve=lambda plan: approve(plan, [], NAME))
+        push_folder(run / "dataset", Target(NAME), api=api, approve=lambda plan: approve(plan, {}, NAME))

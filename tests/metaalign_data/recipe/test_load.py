@@ -52,6 +52,10 @@ BROKEN = [
     ("preferences: {explicit: 0.5, implicit: 0.4}\n",
      "recipe.yaml:4: preferences: explicit and implicit must sum to 1, they sum to 0.9"),
     ("preferences: {per_query: 0}\n", "recipe.yaml:4: preferences.per_query: must be at least 1, is 0"),
+    (
+        "dataset: {language: [en, English]}\n",
+        "recipe.yaml:4: dataset.language: 'English' is no code of ISO 639: two or three small letters, such as en",
+    ),
     ("dataset: {language: en}\n", "recipe.yaml:4: dataset.language: must be a list, is 'en'"),
     ("dataset: {license: 4}\n", "recipe.yaml:4: dataset.license: must be text, is 4"),
     ("stages: []\n", "recipe.yaml:4: stages: needs at least one stage"),

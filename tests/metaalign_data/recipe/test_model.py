@@ -172,7 +172,7 @@ def test_variables_are_filled_in_for_use_and_kept_as_they_were_in_the_dump(
     recipe = Recipe.from_dict(BARE | {
         "teacher": OPENAI | {"base_url": "${OUR_SERVER}"},
         "queries": {"source": "./${OUR_LIMIT}.jsonl", "limit": "${OUR_LIMIT}"},
-        "dataset": {"language": ["${OUR_LIMIT}"]},
+        "dataset": {"pretty_name": "${OUR_LIMIT}"},
     })  # fmt: skip
     assert recipe.teacher.options["base_url"] == "http://10.0.0.7:8000/v1"
     assert (recipe.queries.source, recipe.queries.limit) == ("./77.jsonl", 77)
@@ -223,7 +223,9 @@ RECIPES = st.fixed_dictionaries(
         "budget": st.fixed_dictionaries({}, optional={"usd": st.decimals(0, 10**9, places=6) | st.floats(0, 1e9)}),
         "subsets": SHARES.map(lambda n: {s: k / sum(n) for s, k in zip(SUBSETS, n, strict=True)}),
         "preferences": st.fixed_dictionaries({"explicit": st.floats(0, 1)}, optional={"taxonomy": st.text()}),
-        "dataset": st.fixed_dictionaries({}, optional={"language": st.lists(st.text()), "license": st.text()}),
+        "dataset": st.fixed_dictionaries(
+            {}, optional={"language": st.lists(st.from_regex("[a-z]{2,3}", fullmatch=True)), "license": st.text()}
+        ),
     }
 )
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from metaalign_data.hub.licences import HUB_LICENCES
+
 GITATTRIBUTES = "".join(
     f"*.{kind} filter=lfs diff=lfs merge=lfs -text\n" for kind in ("parquet", "png", "safetensors", "bin", "zst", "gz")
 ).encode()
@@ -145,4 +147,21 @@ def front_matter(content: bytes) -> dict[str, Any]:
     value = yaml.safe_load(found.group(1).decode())
     if not isinstance(value, dict):
         raise ValueError("metadata must be a mapping")
+    _check(value)
     return value
+
+
+def _check(metadata: dict[str, Any]) -> None:
+    """What the Hub's validator says of names that it does not know."""
+    for licence in _listed(metadata.get("license")):
+        if licence not in HUB_LICENCES | {"other"}:
+            raise ValueError(f'"license" must be one of the licences of the Hub, not {licence!r}')
+    if "license_name" in metadata and not re.fullmatch("[a-z0-9-.]+", str(metadata["license_name"])):
+        raise ValueError('"license_name" must match /^[a-z0-9-.]+$/')
+    for code in _listed(metadata.get("language")):
+        if not re.fullmatch("[a-z]{2,3}|code|multilingual", str(code)):
+            raise ValueError(f'"language" with value {code!r} is not valid: it must be an ISO 639 code')
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
