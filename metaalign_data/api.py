@@ -5,9 +5,10 @@ import contextlib
 import hashlib
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ from metaalign_data.engine.feed import Feed
 from metaalign_data.engine.flow import Stopped, TooManyFailures
 from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, hashes, software, write_manifest
+from metaalign_data.engine.partial import whole_rows
+from metaalign_data.engine.plan import segments
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
@@ -143,6 +146,7 @@ class _Run:
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.notes: set[str] = set()
         self.figures: dict[str, Any] | None = None
+        self.partial: Rows | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -155,13 +159,35 @@ class _Run:
             shown = showing(Progress(runner, session.meter, told, watchdog)) if show else contextlib.nullcontext()
             beside = [asyncio.create_task(work) for work in (self._keep_noting(runner, session), watchdog.watch())]
             try:
-                with stop_on_signals(runner.stop, self.recipe.run.grace_s):
+                with stop_on_signals(runner.stop, self.recipe.run.grace_s) as signals:
                     async with shown:
                         state, verdict, dataset = await self._to_the_end(runner, session)
             finally:
                 for task in beside:
                     task.cancel()
+            if runner.cut_short and signals.heard < 2:
+                self._note(runner, session, state, verdict)
+                self.partial = await self._what_is_whole(runner, session)
             return self._note(runner, session, state, verdict, dataset)
+
+    async def _what_is_whole(self, runner: Runner, session: Session) -> Rows | None:
+        """A dataset of the rows that were whole when the run was stopped, in `partial`; None where nothing came of it.
+
+        Nothing is asked for it, and a signal leaves it out.
+        """
+        try:
+            with stop_on_signals(lambda _: None, 0.0), tempfile.TemporaryDirectory(dir=self.folder.root) as scratch:
+                file = await whole_rows(segments(runner.specs), self.folder, runner.contexts, Path(scratch))
+                if file is None:
+                    return None
+                facts = self._facts(runner, session, judging_figures(self.folder.root))
+                facts = replace(facts, name=f"{facts.name} (partial)")
+                return await _to_its_end(asyncio.to_thread(write_dataset, [file], self.folder.partial, facts))
+        except asyncio.CancelledError:
+            return None
+        except Exception as e:  # whatever is wrong with it, how the run ended is told all the same
+            LOG.warning("there is no partial dataset: %s", e)
+            return None
 
     async def _keep_noting(self, runner: Runner, session: Session) -> None:
         """For `status`, which reads nothing but the manifest."""
@@ -303,6 +329,7 @@ class _Run:
             },
             "dataset": dataset,
             "files": dataset and hashes(self.folder.dataset),
+            "partial": self.partial,
             "figures": self.figures,
             "versions": software(),
         }

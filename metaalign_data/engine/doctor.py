@@ -15,7 +15,16 @@ from metaalign_data.errors import UserError
 from metaalign_data.teacher.ledger_care import condition
 
 AGAIN = "run the same recipe again: tables and dataset are made anew from the ledger, and nothing is paid twice"
-LEFTOVERS = (".dataset.tmp", ".failures", "rejects/.*", "tables/.*", "tables/*/*.tmp", "asked/*.tmp", ".*.tmp")
+LEFTOVERS = (
+    ".dataset.tmp",
+    ".partial.tmp",
+    ".failures",
+    "rejects/.*",
+    "tables/.*",
+    "tables/*/*.tmp",
+    "asked/*.tmp",
+    ".*.tmp",
+)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ class Meter:
     """What teacher and judge did together since the process started; the ledger holds what all runs did.
 
     `asked` counts requests that went to a server, `replayed` those that the ledger answered, `retries` the attempts
-    after the first, `batched` the requests that wait for a batch. `parsed` and `malformed` count answers, replayed ones
-    too, to questions that want JSON: those that were what was asked for, and those that were not. `usd` is what is known of the cost; `unpriced_calls`
-    counts the answers whose price is unknown.
+    after the first, `batched` the requests that wait for a batch. `parsed` and `malformed` count answers to questions
+    that want JSON, replayed ones too: those that were what was asked for, and those that were not. `usd` is what is
+    known of the cost; `unpriced_calls` counts the answers whose price is unknown.
     """
 
     asked: int = 0

@@ -18,7 +18,7 @@ TRANSIENT = ("server_error", "timeout", "connection")
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 PATIENCE_S = 600.0
-"""How long a Retry-After may be, beyond which a quota is used up; and how long 429s are put up with, no deadline set."""
+"""How long a Retry-After may be: beyond that a quota is used up. With no deadline, 429s are put up with for as long."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ async def persist(
 
     Server errors, time-outs and dropped connections are tried `max_attempts` times, all else once. 429s do not count;
     they are waited out for `patience_s` in all, and only what was waited because of them counts: at a slow pace, a turn
-    may be long in coming. Raises the last error; TeacherUnusable where the server asks for more than PATIENCE_S at once.
+    may be long in coming. Raises the last error; TeacherUnusable where the server asks for more than PATIENCE_S.
     """
     course = _Course(max_attempts, patience_s, rng)
     while True:
@@ -105,7 +105,7 @@ class Retrying:
         self._rng = Random(0)
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """The answer, with the number of attempts. Raises what `persist` raises, and at the deadline the last failure."""
+        """The answer, with the number of attempts. Raises what `persist` raises, at the deadline the last failure."""
         self.meter.asked += 1
         last: TeacherError | None = None
 
