@@ -106,10 +106,10 @@ async def arun(
 
     The same call again resumes: what is in the run's ledger is not asked again. `limit` caps the number of queries,
     `simulate` takes the simulated teacher instead of the recipe's, `serial` asks one request at a time, for debugging,
-    `progress` shows it on stderr. `ledger` may name another file than `out`/ledger.sqlite. Where the recipe is not the
-    one that the directory was last used with, `on_change` hears what has changed and what that will ask anew, and says
-    whether to go on. Raises UserError when recipe, queries, keys or servers are not in order, before anything is asked,
-    where it is not to go on, and where files cannot be written.
+    `progress` shows it on stderr. `ledger` may name the ledger of another run directory, which is held as well. Where
+    the recipe is not the one that the directory was last used with, `on_change` hears what has changed and what that
+    will ask anew, and says whether to go on. Raises UserError when recipe, queries, keys or servers are not in order,
+    before anything is asked, where it is not to go on, and where files cannot be written.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if simulate:
@@ -122,7 +122,9 @@ async def arun(
     found = await changes(recipe, folder, ledger or folder.ledger)
     if found and not on_change(found):
         raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")
-    with folder.opened(), rare_collections():
+    elsewhere = ledger is not None and ledger.parent.resolve() != folder.root.resolve()
+    home = RunFolder(ledger.parent).held() if ledger and elsewhere else contextlib.nullcontext()
+    with home, folder.opened(), rare_collections():
         try:
             write_atomically(folder.recipe, recipe.dump().encode())
             once = _Run(recipe, folder, library, ledger or folder.ledger, serial=serial)
