@@ -41,7 +41,7 @@ from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
-from metaalign_data.queries.sources import query_sources
+from metaalign_data.queries.sources import content_hashes, query_sources
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.report.judging import judging_figures
 from metaalign_data.teacher.ledger_care import totals_of
@@ -148,6 +148,7 @@ class _Run:
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.notes: set[str] = set()
         self.figures: dict[str, Any] | None = None
+        self.queries_sha256 = content_hashes(recipe.queries, recipe.folder)
         self.partial: Rows | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
@@ -302,6 +303,7 @@ class _Run:
             "recipe_folder": str(self.recipe.folder.resolve()),
             "ledger": os.path.relpath(self.ledger, self.folder.root),
             "recipe_sha256": hashlib.sha256(self.recipe.dump().encode()).hexdigest(),
+            "queries_sha256": self.queries_sha256,
             "prompts": [self.library.prompt(name).version for name in Library().names],
             "teacher": session.teacher_model,
             "judge": session.judge_model,

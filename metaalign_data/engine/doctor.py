@@ -60,6 +60,8 @@ def examine(folder: RunFolder, ledger: Path) -> list[Finding]:
 def _ledger(path: Path) -> Finding:
     if not path.exists():
         return Finding("ledger", False, "there is no ledger", "restore ledger.sqlite, or every question is asked anew")
+    if not path.stat().st_size:
+        return Finding("ledger", False, "is empty", "restore it from a copy, or delete it to ask everything anew")
     try:
         state = condition(path)
     except UserError as e:

@@ -76,8 +76,8 @@ class Adoption:
             raise UserError(
                 f"batch {entry.job or entry.mark} with {len(entry.keys)} requests was sent on {entry.made_at}"
                 f"{' with another API key' if another_key else ''}{why}",
-                fix=f"{'set that key again to fetch what is paid for, or ' if another_key else ''}give the batch up, and "
-                f"its requests are asked again: metaalign-data batches RUN --forget {entry.job or entry.mark}",
+                fix=f"{'set that key again to fetch what is paid for, or ' if another_key else ''}give the batch up, "
+                f"and its requests are asked again: metaalign-data batches RUN --forget {entry.job or entry.mark}",
             )
         if job is not None and another_key:
             self.carrier.notices.add(f"batch {job.id} was sent with another API key, and this one sees it, too")
