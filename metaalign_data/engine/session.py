@@ -23,7 +23,7 @@ from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
 from metaalign_data.teacher.pace import Paces
 from metaalign_data.teacher.settings import TeacherSettings
-from metaalign_data.teacher.several import Member, Several
+from metaalign_data.teacher.several import Member, Several, StoodInFor
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_member, build_stack
 
@@ -39,7 +39,7 @@ class Session:
         self._clients: dict[str, tuple[TeacherSettings, Client]] = {}
         self._stacks: dict[tuple[str, float, bool], Member] = {}
         self.teacher = self._teacher(recipe.teachers)
-        self.judges = tuple(self._member(judge).teacher for judge in recipe.judges)
+        self.judges = self._judges(recipe.judges)
         self.weak_teacher = self._member(recipe.weak_teacher).teacher if recipe.weak_teacher else None
         self.embedding = Switchboard(
             partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library, paces=self.paces)
@@ -56,6 +56,17 @@ class Session:
         if len(settings) == 1:
             return self._member(settings[0]).teacher
         return Several([self._member(each, may_rest=True) for each in settings])
+
+    def _judges(self, settings: Sequence[TeacherSettings]) -> tuple[Teacher, ...]:
+        """The one judge, or several of which the others stand in for one that is down."""
+        if len(settings) == 1:
+            return (self._member(settings[0]).teacher,)
+        members = [self._member(each, may_rest=True) for each in settings]
+        turned = [[*members[i + 1 :], *members[:i]] for i in range(len(members))]
+        return tuple(
+            StoodInFor(judge, [other for other in others if other.identity != judge.identity])
+            for judge, others in zip(members, turned, strict=True)
+        )
 
     def _member(self, settings: TeacherSettings, *, may_rest: bool = False) -> Member:
         """The stack for these settings; the same one for equal settings."""
