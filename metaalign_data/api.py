@@ -32,7 +32,7 @@ from metaalign_data.engine.plan import segments
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import Runner
-from metaalign_data.engine.session import Session, open_session
+from metaalign_data.engine.session import Session, met_before, open_session
 from metaalign_data.engine.stopping import stop_on_signals
 from metaalign_data.engine.target import Target, with_cut
 from metaalign_data.engine.verdict import biggest_losses, done_sentence
@@ -118,7 +118,7 @@ async def arun(
         recipe = recipe.limited(limit)
     folder = RunFolder(Path(out) if out else default_folder(recipe, simulate=simulate))
     library = library_of(recipe)
-    preflight(recipe, library)
+    preflight(recipe, library, await met_before(ledger or folder.ledger))
     found = await changes(recipe, folder, ledger or folder.ledger)
     if found and not on_change(found):
         raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")

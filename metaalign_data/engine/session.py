@@ -27,6 +27,9 @@ from metaalign_data.teacher.several import Member, Several, StoodInFor
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_member, build_stack
 
+PROBE = "probe:"
+"""Of the facts of a ledger, those that a client's probe has found out begin so."""
+
 
 class Session:
     """What a run asks and what it keeps count with. `facts` says what each server was found to honour."""
@@ -119,7 +122,7 @@ class Session:
         """
         self._heed_pending()
         for settings, client in self._clients.values():
-            name = f"probe:{client.identity}"
+            name = f"{PROBE}{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
                 facts = await self._probed(settings, client)
@@ -161,6 +164,17 @@ class Session:
 def same_model(settings: TeacherSettings) -> str:
     """Equal for settings that differ in nothing but their share of the requests."""
     return settings.model_dump_json(exclude={"weight"})
+
+
+async def met_before(path: Path) -> frozenset[str]:
+    """Identities of the clients whose servers have answered the probe of an earlier run with the ledger in `path`."""
+    if not path.exists() or not path.stat().st_size:  # noqa: ASYNC240  a moment
+        return frozenset()
+    book = Ledger.open(path)
+    try:
+        return frozenset(name.removeprefix(PROBE) for name in book.facts(PROBE))
+    finally:
+        await book.close()
 
 
 @asynccontextmanager

@@ -118,6 +118,8 @@ class Retrying:
             try:
                 return await self.inner.complete(request)
             except TeacherError as e:
+                if last is None and isinstance(e, TeacherDown):
+                    self.meter.asked -= 1  # nothing was sent
                 last = e
                 raise
 
