@@ -1,7 +1,9 @@
 """Teacher and judges of one run, with the ledger, the budget and the layers around them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -27,6 +29,9 @@ from metaalign_data.teacher.several import Member, Several, StoodInFor
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_member, build_stack
 
+LOG = logging.getLogger(__name__)
+
+PROBE_SILENCE_S = 10.0
 PROBE = "probe:"
 """Of the facts of a ledger, those that a client's probe has found out begin so."""
 
@@ -39,6 +44,7 @@ class Session:
         self.budget = Budget(recipe.budget, ledger.totals())
         self.facts: dict[str, Any] = {}
         self._library = library
+        self._silence_s = min(PROBE_SILENCE_S, recipe.run.stall_after_s)
         self._clients: dict[str, tuple[TeacherSettings, Client]] = {}
         self._stacks: dict[tuple[str, float, bool], Member] = {}
         self.teacher = self._teacher(recipe.teachers)
@@ -125,7 +131,7 @@ class Session:
             name = f"{PROBE}{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
-                facts = await self._probed(settings, client)
+                facts = await self._told(self._probed(settings, client), client.model)
                 if facts:  # else nothing was found out: the next run tries again
                     await self.ledger.put_fact(name, facts)
             client.remember(facts)
@@ -133,6 +139,17 @@ class Session:
                 self.facts[client.model] = facts
             if isinstance(client, Batched):
                 await client.adoption.start()
+
+    async def _told(self, probing: Awaitable[dict[str, object]], model: str) -> dict[str, object]:
+        """The result of a probe; where that takes long, a line in the log says so again and again."""
+        task, since_s = asyncio.ensure_future(probing), time.monotonic()
+        try:
+            while not (await asyncio.wait([task], timeout=self._silence_s))[0]:
+                waited_s = time.monotonic() - since_s
+                LOG.warning("%s has not answered the first small requests for %.0f s", model, waited_s)
+            return await task
+        finally:
+            task.cancel()
 
     async def _probed(self, settings: TeacherSettings, client: Client) -> dict[str, object]:
         """What a probe finds out, paid for; {} where the budget has no room for it: refusals will tell, too."""
