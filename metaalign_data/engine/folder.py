@@ -158,7 +158,7 @@ class Parts:
         self.close()
         if not empty:
             temporary = path.with_name(f".{path.name}.tmp")
-            pl.scan_parquet(self._parts()).sink_parquet(temporary)
+            pl.scan_parquet(self._parts()).sink_parquet(temporary, row_group_size=self.rows_per_part)
             temporary.replace(path)
         for part in self._parts():
             part.unlink()

@@ -7,7 +7,7 @@ import polars as pl
 
 from metaalign_data.engine.folder import RunFolder
 from metaalign_data.engine.plan import Segment, TableStep
-from metaalign_data.engine.table_step import transform
+from metaalign_data.engine.table_step import ROWS_PER_GROUP, transform
 from metaalign_data.stage import Context
 from metaalign_data.stages.columns import MARKS
 
@@ -28,12 +28,14 @@ async def whole_rows(
             return None
         marked, kept = scratch / f"{i}-marked.parquet", scratch / f"{i}.parquet"
         await transform(step, pl.scan_parquet(made), contexts[step.name], marked, rows)
-        pl.scan_parquet(marked).filter(pl.col("reject_reason").is_null()).drop(MARKS).sink_parquet(kept)
+        pl.scan_parquet(marked).filter(pl.col("reject_reason").is_null()).drop(MARKS).sink_parquet(
+            kept, row_group_size=ROWS_PER_GROUP
+        )
         made = [kept]
     if not _height(made):
         return None
     whole = scratch / "whole.parquet"
-    pl.scan_parquet(made).sink_parquet(whole)
+    pl.scan_parquet(made).sink_parquet(whole, row_group_size=ROWS_PER_GROUP)
     return whole
 
 
