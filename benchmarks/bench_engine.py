@@ -43,7 +43,6 @@ def measure(queries: int) -> dict[str, float]:
                 "teacher": {"provider": "cheap", "max_concurrency": 64, "price": {"input": 0.15, "output": 0.6}},
                 "budget": {"usd": 1_000_000},
                 "queries": {"source": str(source), "text": "instruction"},
-                "subsets": {"priority": 0.25, "helpful": 0.75},
             }
         )
         start_s, cpu_start_s = time.perf_counter(), time.process_time()

@@ -5,9 +5,10 @@ import contextlib
 import hashlib
 import logging
 import os
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,10 +27,12 @@ from metaalign_data.engine.feed import Feed
 from metaalign_data.engine.flow import Stopped, TooManyFailures
 from metaalign_data.engine.folder import RunFolder, write_atomically
 from metaalign_data.engine.manifest import State, hashes, software, write_manifest
+from metaalign_data.engine.partial import whole_rows
+from metaalign_data.engine.plan import segments
 from metaalign_data.engine.preflight import preflight
 from metaalign_data.engine.progress import Progress, showing
 from metaalign_data.engine.run import QUERIES, Runner
-from metaalign_data.engine.session import Session, open_session
+from metaalign_data.engine.session import Session, met_before, open_session
 from metaalign_data.engine.stopping import stop_on_signals
 from metaalign_data.engine.target import Target, with_cut
 from metaalign_data.engine.verdict import biggest_losses, done_sentence
@@ -38,7 +41,7 @@ from metaalign_data.engine.wiring import library_of
 from metaalign_data.errors import BudgetReached, TeacherUnusable, UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import Read, read_queries
-from metaalign_data.queries.sources import query_sources
+from metaalign_data.queries.sources import content_hashes, query_sources
 from metaalign_data.recipe import Recipe, StageSpec
 from metaalign_data.registry import summary_of
 from metaalign_data.report.judging import judging_figures
@@ -104,10 +107,10 @@ async def arun(
 
     The same call again resumes: what is in the run's ledger is not asked again. `limit` caps the number of queries,
     `simulate` takes the simulated teacher instead of the recipe's, `serial` asks one request at a time, for debugging,
-    `progress` shows it on stderr. `ledger` may name another file than `out`/ledger.sqlite. Where the recipe is not the
-    one that the directory was last used with, `on_change` hears what has changed and what that will ask anew, and says
-    whether to go on. Raises UserError when recipe, queries, keys or servers are not in order, before anything is asked,
-    where it is not to go on, and where files cannot be written.
+    `progress` shows it on stderr. `ledger` may name the ledger of another run directory, which is held as well. Where
+    the recipe is not the one that the directory was last used with, `on_change` hears what has changed and what that
+    will ask anew, and says whether to go on. Raises UserError when recipe, queries, keys or servers are not in order,
+    before anything is asked, where it is not to go on, and where files cannot be written.
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)
     if simulate:
@@ -116,11 +119,13 @@ async def arun(
         recipe = recipe.limited(limit)
     folder = RunFolder(Path(out) if out else default_folder(recipe, simulate=simulate))
     library = library_of(recipe)
-    preflight(recipe, library)
+    preflight(recipe, library, await met_before(ledger or folder.ledger))
     found = await changes(recipe, folder, ledger or folder.ledger)
     if found and not on_change(found):
         raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")
-    with folder.opened(), rare_collections():
+    elsewhere = ledger is not None and ledger.parent.resolve() != folder.root.resolve()
+    home = RunFolder(ledger.parent).held() if ledger and elsewhere else contextlib.nullcontext()
+    with home, folder.opened(), rare_collections():
         try:
             write_atomically(folder.recipe, recipe.dump().encode())
             once = _Run(recipe, folder, library, ledger or folder.ledger, serial=serial)
@@ -145,6 +150,8 @@ class _Run:
         self.notes: set[str] = set()
         self.figures: dict[str, Any] | None = None
         self.sources: dict[str, tuple[str, ...]] | None = None
+        self.queries_sha256 = content_hashes(recipe.queries, recipe.folder)
+        self.partial: Rows | None = None
         self.started_at = datetime.now(UTC)
         self.clock_s = time.monotonic()
 
@@ -157,13 +164,35 @@ class _Run:
             shown = showing(Progress(runner, session.meter, told, watchdog)) if show else contextlib.nullcontext()
             beside = [asyncio.create_task(work) for work in (self._keep_noting(runner, session), watchdog.watch())]
             try:
-                with stop_on_signals(runner.stop, self.recipe.run.grace_s):
+                with stop_on_signals(runner.stop, self.recipe.run.grace_s) as signals:
                     async with shown:
                         state, verdict, dataset = await self._to_the_end(runner, session)
             finally:
                 for task in beside:
                     task.cancel()
+            if runner.cut_short and signals.heard < 2:
+                self._note(runner, session, state, verdict)
+                self.partial = await self._what_is_whole(runner, session)
             return self._note(runner, session, state, verdict, dataset)
+
+    async def _what_is_whole(self, runner: Runner, session: Session) -> Rows | None:
+        """A dataset of the rows that were whole when the run was stopped, in `partial`; None where nothing came of it.
+
+        Nothing is asked for it, and a signal leaves it out.
+        """
+        try:
+            with stop_on_signals(lambda _: None, 0.0), tempfile.TemporaryDirectory(dir=self.folder.root) as scratch:
+                file = await whole_rows(segments(runner.specs), self.folder, runner.contexts, Path(scratch))
+                if file is None:
+                    return None
+                facts = self._facts(runner, session, judging_figures(self.folder.root))
+                facts = replace(facts, name=f"{facts.name} (partial)")
+                return await _to_its_end(asyncio.to_thread(write_dataset, [file], self.folder.partial, facts))
+        except asyncio.CancelledError:
+            return None
+        except Exception as e:  # whatever is wrong with it, how the run ended is told all the same
+            LOG.warning("there is no partial dataset: %s", e)
+            return None
 
     async def _keep_noting(self, runner: Runner, session: Session) -> None:
         """For `status`, which reads nothing but the manifest."""
@@ -285,6 +314,7 @@ class _Run:
             "recipe_folder": str(self.recipe.folder.resolve()),
             "ledger": os.path.relpath(self.ledger, self.folder.root),
             "recipe_sha256": hashlib.sha256(self.recipe.dump().encode()).hexdigest(),
+            "queries_sha256": self.queries_sha256,
             "prompts": [self.library.prompt(name).version for name in Library().names],
             "teacher": session.teacher_model,
             "judge": session.judge_model,
@@ -314,6 +344,7 @@ class _Run:
             },
             "dataset": dataset,
             "files": dataset and hashes(self.folder.dataset),
+            "partial": self.partial,
             "figures": self.figures,
             "sources": self.sources,
             "versions": software(),

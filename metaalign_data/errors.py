@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from metaalign_data.chat import Usage
 
 TeacherReason = Literal[
-    "rate_limited",  # 429 beyond every patience
+    "rate_limited",  # 429s up to the deadline of the request
     "server_error",  # 5xx, after all attempts
     "timeout",  # no answer within timeout_s, after all attempts
     "connection",  # refused or dropped, after all attempts

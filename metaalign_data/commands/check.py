@@ -66,4 +66,6 @@ def _tried_for_real(recipe: Recipe, args: argparse.Namespace) -> Estimate:
 def _number(n: Decimal | int | None) -> str:
     if n is None:
         return "no price"
-    return f"${n:,.2f}" if isinstance(n, Decimal) else f"{n:,}"
+    if not isinstance(n, Decimal):
+        return f"{n:,}"
+    return f"${n:,.2f}" if n >= 1 else f"${n:.4f}"

@@ -153,13 +153,19 @@ def _summary(result: api.RunResult) -> None:
         Text(f"{result.state.replace('_', ' ')}: {result.verdict}", style="green" if result.state == "done" else "red")
     )
     if dataset := result.manifest["dataset"]:
-        for config, splits in dataset.items():
-            out.print(Text(f"{config:12} " + ", ".join(f"{split} {n}" for split, n in splits.items())))
-        out.print(Text(f"dataset      {result.dataset}"))
-        out.print(Text(f"load it      datasets.load_dataset({str(result.dataset)!r}, 'pairs')"))
+        _files(out, "dataset", dataset, result.dataset)
+    elif partial := result.manifest["partial"]:
+        _files(out, "partial", partial, result.folder / "partial")
     for notice in result.manifest["notices"]:
         out.print(Text(f"notice       {notice}", style="yellow"))
     out.print(Text(f"cost         {_cost(result.manifest)}"))
+
+
+def _files(out: Console, what: str, rows: dict[str, dict[str, int]], folder: Path) -> None:
+    for config, splits in rows.items():
+        out.print(Text(f"{config:12} " + ", ".join(f"{split} {n}" for split, n in splits.items())))
+    out.print(Text(f"{what:12} {folder}"))
+    out.print(Text(f"load it      datasets.load_dataset({str(folder)!r}, 'pairs')"))
 
 
 def _cost(manifest: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ from metaalign_data.engine.wiring import library_of, make_client
 from metaalign_data.errors import UserError
 from metaalign_data.prompting import Library
 from metaalign_data.queries import BadRow, read_queries
+from metaalign_data.queries.sources import content_hashes
 from metaalign_data.recipe import Recipe
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.settings import TeacherSettings
@@ -69,7 +70,7 @@ class Changes:
 
     def told(self) -> str:
         """All of it, for a person."""
-        lines = ["the recipe has changed since this directory was last used:", *(f"  {each}" for each in self.changes)]
+        lines = ["this has changed since the directory was last used:", *(f"  {each}" for each in self.changes)]
         anew = {name: stage for name, stage in self.stages.items() if stage.new}
         if not self.stages:
             return "\n".join(lines)
@@ -84,38 +85,55 @@ class Changes:
 
 
 async def changes(recipe: Recipe, folder: RunFolder, ledger: Path) -> Changes | None:
-    """What differs from the recipe and the prompts of the last run in `folder`; None where there was none, or nothing
-    does.
+    """What differs from the recipe, the prompts and the queries of the last run in `folder`, and whether its answers
+    are gone; None where there was none, or nothing does.
 
-    Asks nobody: what the ledger has no answer to, the simulated teacher answers.
+    Asks nobody: what the ledger has no answer to, the simulated teacher answers. Raises UserError for an empty ledger
+    that held answers.
     """
     if not folder.recipe.is_file():
         return None
     library = library_of(recipe)
     was, now = _flat(folder.recipe.read_text(encoding="utf-8")), _flat(recipe.dump())
-    if (prompts := _last_prompts(folder.manifest)) is not None:
-        was |= _prompts(prompts)
+    last = _last_manifest(folder.manifest)
+    if "prompts" in last:
+        was |= _prompts(last["prompts"])
         now |= _prompts([library.prompt(name).version for name in Library().names])
+    if "queries_sha256" in last:
+        was |= _contents(last["queries_sha256"])
+        now |= _contents(content_hashes(recipe.queries, recipe.folder))
+    if lost := _lost(last, ledger):
+        was["ledger"] = lost
     found = tuple(_differences(was, now))
     if not found:
         return None
-    return Changes(found, await _tried(recipe, library, ledger), _expected(recipe, folder.manifest))
+    return Changes(found, await _tried(recipe, library, ledger, anew=bool(lost)), _expected(recipe, last))
 
 
-def _expected(recipe: Recipe, manifest: Path) -> int | None:
+def _expected(recipe: Recipe, last: Mapping[str, Any]) -> int | None:
     """How many queries the run will take, as far as the last one knew; None for a target, which says it otherwise."""
-    try:
-        known = int(read_manifest(manifest)["counts"]["queries"]["out"])
-    except (UserError, KeyError):
-        return None
-    return None if recipe.dataset.target else min(known, recipe.queries.limit or known)
+    known = last.get("counts", {}).get("queries", {}).get("out")
+    return None if known is None or recipe.dataset.target else min(known, recipe.queries.limit or known)
 
 
-def _last_prompts(manifest: Path) -> list[str] | None:
+def _last_manifest(path: Path) -> dict[str, Any]:
     try:
-        return list(read_manifest(manifest)["prompts"])
-    except (UserError, KeyError):
-        return None
+        return read_manifest(path)
+    except UserError:
+        return {}
+
+
+def _lost(last: Mapping[str, Any], ledger: Path) -> str:
+    """The answers that were paid for and are not there any more, in words; "" where nothing is missing."""
+    calls = last.get("cost", {}).get("calls", 0)
+    if not calls:
+        return ""
+    if not ledger.exists():
+        return f"{calls:,} answers"
+    if not ledger.stat().st_size:
+        fix = "restore it from a copy, or delete it to ask everything anew"
+        raise UserError(f"is empty, and held {calls:,} answers", where=str(ledger), fix=fix)
+    return ""
 
 
 def _flat(text: str) -> dict[str, str]:
@@ -146,6 +164,10 @@ def _prompts(versions: Iterable[str]) -> dict[str, str]:
     return {f"prompts.{name}": sha for name, _, sha in named}
 
 
+def _contents(hashes: Mapping[str, str]) -> dict[str, str]:
+    return {f"{key} (SHA-256 of the file)": sha[:12] for key, sha in hashes.items()}
+
+
 def _differences(was: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Change]:
     for key in dict.fromkeys([*was, *now]):
         if was.get(key) != now.get(key):
@@ -159,7 +181,12 @@ class _Peeking:
     """
 
     def __init__(
-        self, models: Sequence[TeacherSettings], ledger: Ledger, stage: str, calls: Counter[str], new: Counter[str]
+        self,
+        models: Sequence[TeacherSettings],
+        ledger: Ledger | None,
+        stage: str,
+        calls: Counter[str],
+        new: Counter[str],
     ) -> None:
         self.identities = [make_client(settings).identity for settings in models]
         self.ledger, self.stage, self.calls, self.new = ledger, stage, calls, new
@@ -168,16 +195,19 @@ class _Peeking:
     async def complete(self, request: ChatRequest) -> Completion:
         self.calls[self.stage] += 1
         for identity in self.identities:
-            if (kept := self.ledger.get(ledger_key(identity, request))) is not None:
+            if self.ledger and (kept := self.ledger.get(ledger_key(identity, request))) is not None:
                 return kept
         self.new[self.stage] += 1
         return await self.simulated.complete(request)
 
 
-async def _tried(recipe: Recipe, library: Library, ledger: Path) -> dict[str, StageCalls]:
-    """What the row stages before the first table stage ask for the first queries."""
+async def _tried(recipe: Recipe, library: Library, ledger: Path, *, anew: bool) -> dict[str, StageCalls]:
+    """What the row stages before the first table stage ask for the first queries; nothing where there is no ledger,
+    unless all is asked `anew`.
+    """
     calls, new = Counter[str](), Counter[str]()
-    if not (book := _opened(ledger)):
+    book = _opened(ledger)
+    if not (book or anew):
         return {}
     steps = next((segment for segment in segments(recipe.stage_specs) if isinstance(segment, tuple)), ())
     try:
@@ -188,7 +218,8 @@ async def _tried(recipe: Recipe, library: Library, ledger: Path) -> dict[str, St
             if not isinstance(query, BadRow):
                 await flow.run(query)
     finally:
-        await book.close()
+        if book:
+            await book.close()
     return {step.name: StageCalls(calls[step.name], new[step.name]) for step in steps if calls[step.name]}
 
 
@@ -197,7 +228,7 @@ def _opened(ledger: Path) -> Ledger | None:
 
 
 def _context(
-    recipe: Recipe, library: Library, step: RowStep, book: Ledger, calls: Counter[str], new: Counter[str]
+    recipe: Recipe, library: Library, step: RowStep, book: Ledger | None, calls: Counter[str], new: Counter[str]
 ) -> StageContext:
     def peeking(*models: TeacherSettings) -> Structured:
         return Structured(_Peeking(models, book, step.name, calls, new), library, models[0].json_attempts)

@@ -15,7 +15,16 @@ from metaalign_data.errors import UserError
 from metaalign_data.teacher.ledger_care import condition
 
 AGAIN = "run the same recipe again: tables and dataset are made anew from the ledger, and nothing is paid twice"
-LEFTOVERS = (".dataset.tmp", ".failures", "rejects/.*", "tables/.*", "tables/*/*.tmp", "asked/*.tmp", ".*.tmp")
+LEFTOVERS = (
+    ".dataset.tmp",
+    ".partial.tmp",
+    ".failures",
+    "rejects/.*",
+    "tables/.*",
+    "tables/*/*.tmp",
+    "asked/*.tmp",
+    ".*.tmp",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,8 @@ def examine(folder: RunFolder, ledger: Path) -> list[Finding]:
 def _ledger(path: Path) -> Finding:
     if not path.exists():
         return Finding("ledger", False, "there is no ledger", "restore ledger.sqlite, or every question is asked anew")
+    if not path.stat().st_size:
+        return Finding("ledger", False, "is empty", "restore it from a copy, or delete it to ask everything anew")
     try:
         state = condition(path)
     except UserError as e:

@@ -44,6 +44,7 @@ class RunFolder:
         self.rejects = root / "rejects"
         self.failures = root / "failures.parquet"
         self.dataset = root / "dataset"
+        self.partial = root / "partial"
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -54,7 +55,7 @@ class RunFolder:
             aside = self.root / ".dataset.old"
             if aside.exists() and not self.dataset.exists():  # killed in between two renames
                 aside.rename(self.dataset)
-            for derived in (self.tables, self.rejects, self.asked, self.lineage):
+            for derived in (self.tables, self.rejects, self.asked, self.lineage, self.partial):
                 shutil.rmtree(derived, ignore_errors=True)
             self.failures.unlink(missing_ok=True)
             yield
@@ -157,7 +158,7 @@ class Parts:
         self.close()
         if not empty:
             temporary = path.with_name(f".{path.name}.tmp")
-            pl.scan_parquet(self._parts()).sink_parquet(temporary)
+            pl.scan_parquet(self._parts()).sink_parquet(temporary, row_group_size=self.rows_per_part)
             temporary.replace(path)
         for part in self._parts():
             part.unlink()

@@ -1,6 +1,8 @@
 """Everything that can be checked before a cent is spent; the chain of stages was checked when the recipe was loaded."""
 
-from collections.abc import Callable
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Set
 
 from metaalign_data.embed.server import EmbeddingClient, EmbeddingServer
 from metaalign_data.engine.context import book_at
@@ -13,13 +15,18 @@ from metaalign_data.recipe import Recipe
 from metaalign_data.stage import TextSource
 from metaalign_data.stages.generate_responses import GenerateResponses
 from metaalign_data.stages.judge import Judge
+from metaalign_data.teacher.base import Unreachable
 from metaalign_data.teacher.batch import Batching
 
+LOG = logging.getLogger(__name__)
 STAND_IN = "x"
 
 
-def problems(recipe: Recipe, library: Library) -> list[str]:
-    """What stands in the way of a run, one sentence each: queries, prompts, prices, keys, servers and models."""
+def problems(recipe: Recipe, library: Library, met: Set[str] = frozenset()) -> list[str]:
+    """What stands in the way of a run, one sentence each: queries, prompts, prices, keys, servers and models.
+
+    `met` is as in `model_problems`.
+    """
     found: list[str] = []
 
     def collect(check: Callable[..., object], *args: object) -> None:
@@ -49,15 +56,21 @@ def problems(recipe: Recipe, library: Library) -> list[str]:
         weaker = isinstance(spec.stage, GenerateResponses) and spec.stage.config.rivals.get("weaker")
         if weaker and recipe.weak_teacher is None:
             found.append(f"{spec.name}.rivals: weaker needs a model; name one in the recipe's weak_teacher")
-    return [*found, *model_problems(recipe)]
+    return [*found, *model_problems(recipe, met)]
 
 
-def model_problems(recipe: Recipe) -> list[str]:
-    """What stands in the way of asking teacher and judges: prices, keys, servers and models."""
+def model_problems(recipe: Recipe, met: Set[str] = frozenset()) -> list[str]:
+    """What stands in the way of asking teacher and judges: prices, keys, servers and models.
+
+    `met` are the identities of clients that have answered this run before. One of several that has and is out of reach
+    now is down, not mistaken: it is said in the log, and stands in the way only where all of them are.
+    """
     found: list[str] = []
+    down: dict[str, list[str]] = defaultdict(list)
     roles = [*(("judge", judge) for judge in recipe.judges), *(("teacher", teacher) for teacher in recipe.teachers)]
     roles += [("weak_teacher", recipe.weak_teacher)] if recipe.weak_teacher else []
     distinct = {settings.model_dump_json(): (role, settings) for role, settings in roles}
+    several = Counter(role for role, _ in distinct.values())
     for role, settings in distinct.values():
         if recipe.budget.usd is not None and settings.known_price is None:
             found.append(
@@ -67,7 +80,14 @@ def model_problems(recipe: Recipe) -> list[str]:
         client = make_client(settings)
         if settings.batch and not isinstance(client, Batching):
             found.append(f"{role}.batch: provider '{settings.provider}' has no Batch API; leave it out")
-        found.extend(f"{role}: {reason}" for reason in client.check())
+        for reason in client.check():
+            passing = isinstance(reason, Unreachable) and client.identity in met and several[role] > 1
+            (down[role] if passing else found).append(f"{role}: {reason}")
+    for role, reasons in down.items():
+        if len(reasons) == several[role]:
+            found.extend(reasons)
+        else:
+            LOG.warning("%s; others stand in for it", "; ".join(reasons))
     return found
 
 
@@ -78,9 +98,9 @@ def server_problems(server: EmbeddingServer, recipe: Recipe) -> list[str]:
     return [*([unpriced] if no_price else []), *EmbeddingClient(server).check()]
 
 
-def preflight(recipe: Recipe, library: Library) -> None:
-    """Raises UserError that lists every problem."""
-    if found := problems(recipe, library):
+def preflight(recipe: Recipe, library: Library, met: Set[str] = frozenset()) -> None:
+    """Raises UserError that lists every problem. `met` is as in `model_problems`."""
+    if found := problems(recipe, library, met):
         raise UserError("\n".join(found))
 
 

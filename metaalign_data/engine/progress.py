@@ -62,6 +62,7 @@ class Progress:
 
     def _traffic(self) -> str:
         m, elapsed_s = self.meter, max(time.monotonic() - self.started_s, 1e-9)
+        wanted = m.parsed + m.malformed
         parts = [
             *([self.target()] if self.target else []),
             f"{m.asked:,} asked, {m.asked / elapsed_s:.1f}/s",
@@ -69,6 +70,7 @@ class Progress:
             f"{m.in_flight} in flight",
             *([f"{m.batched:,} in batches"] if m.batched else []),
             *([f"{m.retries:,} retries"] if m.retries else []),
+            *([f"{m.parsed / wanted:.1%} of {wanted:,} JSON answers parsed"] if wanted else []),
             f"{m.prompt_tokens + m.completion_tokens:,} tokens",
             cost_text(m),
         ]

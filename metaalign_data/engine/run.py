@@ -40,6 +40,7 @@ class Runner:
     what a row gives one after the other, too. Where more than `max_failure_rate` of a stage's rows come to nothing for
     want of a usable answer, the run stops. `on_stop` is called once with the reason why it has to end early.
 
+    `cut_short` tells whether it had to end while rows were on their way, and not in a table stage.
     `counts`, `rows_done` of `rows_total` queries (None where nobody knows), `at_work`, the rows that stages have in
     hand, and `at_table`, the table stage at work, can be read at any time, for progress.
     """
@@ -67,6 +68,7 @@ class Runner:
         self._failures = Parts(folder.root / ".failures", FAILURES)
         self._asked = Parts(folder.asked, ASKED, SHORT_ROWS_PER_PART)
         self._lineage = Parts(folder.lineage, LINEAGE, SHORT_ROWS_PER_PART)
+        self.cut_short = False
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
 
@@ -147,6 +149,7 @@ class Runner:
     ) -> None:
         """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
         flow = Flow(steps, self.contexts, self.counts, self.at_work, self.serial)
+        self.cut_short = True
         work = Window[Ended](self.window)
         try:
             for row in source:
@@ -163,6 +166,7 @@ class Runner:
                 table.close()
         if self._stopped:
             raise self._stopped
+        self.cut_short = False
 
     def _settle(self, work: Window[Ended], tables: Sequence[Parts], *, count: bool) -> None:
         """Write down what has ended, and stop where it says so."""

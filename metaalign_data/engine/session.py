@@ -1,7 +1,9 @@
 """Teacher and judges of one run, with the ledger, the budget and the layers around them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -23,9 +25,15 @@ from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
 from metaalign_data.teacher.pace import Paces
 from metaalign_data.teacher.settings import TeacherSettings
-from metaalign_data.teacher.several import Member, Several
+from metaalign_data.teacher.several import Member, Several, StoodInFor
 from metaalign_data.teacher.simulated.teacher import MODEL
 from metaalign_data.teacher.stack import build_member, build_stack
+
+LOG = logging.getLogger(__name__)
+
+PROBE_SILENCE_S = 10.0
+PROBE = "probe:"
+"""Of the facts of a ledger, those that a client's probe has found out begin so."""
 
 
 class Session:
@@ -36,10 +44,11 @@ class Session:
         self.budget = Budget(recipe.budget, ledger.totals())
         self.facts: dict[str, Any] = {}
         self._library = library
+        self._silence_s = min(PROBE_SILENCE_S, recipe.run.stall_after_s)
         self._clients: dict[str, tuple[TeacherSettings, Client]] = {}
         self._stacks: dict[tuple[str, float, bool], Member] = {}
         self.teacher = self._teacher(recipe.teachers)
-        self.judges = tuple(self._member(judge).teacher for judge in recipe.judges)
+        self.judges = self._judges(recipe.judges)
         self.weak_teacher = self._member(recipe.weak_teacher).teacher if recipe.weak_teacher else None
         self.embedding = Switchboard(
             partial(build_stack, ledger=ledger, budget=self.budget, meter=self.meter, library=library, paces=self.paces)
@@ -56,6 +65,17 @@ class Session:
         if len(settings) == 1:
             return self._member(settings[0]).teacher
         return Several([self._member(each, may_rest=True) for each in settings])
+
+    def _judges(self, settings: Sequence[TeacherSettings]) -> tuple[Teacher, ...]:
+        """The one judge, or several of which the others stand in for one that is down."""
+        if len(settings) == 1:
+            return (self._member(settings[0]).teacher,)
+        members = [self._member(each, may_rest=True) for each in settings]
+        turned = [[*members[i + 1 :], *members[:i]] for i in range(len(members))]
+        return tuple(
+            StoodInFor(judge, [other for other in others if other.identity != judge.identity])
+            for judge, others in zip(members, turned, strict=True)
+        )
 
     def _member(self, settings: TeacherSettings, *, may_rest: bool = False) -> Member:
         """The stack for these settings; the same one for equal settings."""
@@ -108,10 +128,10 @@ class Session:
         """
         self._heed_pending()
         for settings, client in self._clients.values():
-            name = f"probe:{client.identity}"
+            name = f"{PROBE}{client.identity}"
             facts = self.ledger.fact(name)
             if facts is None:
-                facts = await self._probed(settings, client)
+                facts = await self._told(self._probed(settings, client), client.model)
                 if facts:  # else nothing was found out: the next run tries again
                     await self.ledger.put_fact(name, facts)
             client.remember(facts)
@@ -119,6 +139,17 @@ class Session:
                 self.facts[client.model] = facts
             if isinstance(client, Batched):
                 await client.adoption.start()
+
+    async def _told(self, probing: Awaitable[dict[str, object]], model: str) -> dict[str, object]:
+        """The result of a probe; where that takes long, a line in the log says so again and again."""
+        task, since_s = asyncio.ensure_future(probing), time.monotonic()
+        try:
+            while not (await asyncio.wait([task], timeout=self._silence_s))[0]:
+                waited_s = time.monotonic() - since_s
+                LOG.warning("%s has not answered the first small requests for %.0f s", model, waited_s)
+            return await task
+        finally:
+            task.cancel()
 
     async def _probed(self, settings: TeacherSettings, client: Client) -> dict[str, object]:
         """What a probe finds out, paid for; {} where the budget has no room for it: refusals will tell, too."""
@@ -150,6 +181,17 @@ class Session:
 def same_model(settings: TeacherSettings) -> str:
     """Equal for settings that differ in nothing but their share of the requests."""
     return settings.model_dump_json(exclude={"weight"})
+
+
+async def met_before(path: Path) -> frozenset[str]:
+    """Identities of the clients whose servers have answered the probe of an earlier run with the ledger in `path`."""
+    if not path.exists() or not path.stat().st_size:  # noqa: ASYNC240  a moment
+        return frozenset()
+    book = Ledger.open(path)
+    try:
+        return frozenset(name.removeprefix(PROBE) for name in book.facts(PROBE))
+    finally:
+        await book.close()
 
 
 @asynccontextmanager

@@ -1,9 +1,11 @@
 """A few queries taken through a recipe's row stages, and what that asks of each model."""
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +24,9 @@ from metaalign_data.records import Query
 from metaalign_data.stage import RowStage
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.ledger import ledger_key
+from metaalign_data.teacher.limiter import CHARS_PER_TOKEN
+from metaalign_data.teacher.schema import strict_schema
+from metaalign_data.teacher.settings import TeacherSettings
 from metaalign_data.teacher.simulated import SimulatedTeacher
 from metaalign_data.teacher.structured import Structured
 from metaalign_data.teacher.trail import leave
@@ -74,13 +79,23 @@ class _Noting:
 
 @dataclass
 class _Simulated:
-    """The simulated teacher as one that leaves a trail, as a ledger would."""
+    """The simulated teacher as one that leaves a trail, as a ledger would.
+
+    It stands in for the model of `settings`: where that is a real one, the JSON Schema of an answer counts as prompt,
+    since most servers put it there and charge for it.
+    """
 
     inner: Teacher
+    settings: TeacherSettings
 
     async def complete(self, request: ChatRequest) -> Completion:
         leave(ledger_key("simulated", request))
-        return await self.inner.complete(request)
+        answer = await self.inner.complete(request)
+        if request.output is None or self.settings.is_simulated:
+            return answer
+        schema_tokens = ceil(len(json.dumps(strict_schema(request.output))) / CHARS_PER_TOKEN)
+        usage = answer.usage.model_copy(update={"prompt_tokens": answer.usage.prompt_tokens + schema_tokens})
+        return answer.model_copy(update={"usage": usage})
 
 
 @dataclass(frozen=True)
@@ -92,9 +107,10 @@ class _Models:
 
 async def simulated_trial(recipe: Recipe, queries: Sequence[Read]) -> Trial:
     """With the simulated teacher in every role: nothing is sent anywhere."""
-    teacher = _Simulated(SimulatedTeacher(SimulatedTeacher.Config()))
-    weak = teacher if recipe.weak_teacher else None
-    models = _Models(teacher, (teacher,) * len(recipe.judges), weak)
+    simulated = SimulatedTeacher(SimulatedTeacher.Config())
+    weak = _Simulated(simulated, recipe.weak_teacher) if recipe.weak_teacher else None
+    judges = tuple(_Simulated(simulated, judge) for judge in recipe.judges)
+    models = _Models(_Simulated(simulated, recipe.teachers[0]), judges, weak)
     return await _try(recipe, queries, models, len(queries))
 
 

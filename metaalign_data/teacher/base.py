@@ -6,6 +6,10 @@ from typing import Protocol, runtime_checkable
 from metaalign_data.chat import ChatRequest, Completion
 
 
+class Unreachable(str):
+    """A reason why a client cannot work that may pass by itself: nobody answers there."""
+
+
 class Teacher(Protocol):
     """What a stage sees of a model."""
 
@@ -33,7 +37,10 @@ class Client(Teacher, Protocol):
         ...
 
     def check(self) -> Sequence[str]:
-        """Every reason why this client cannot work (key, model, server), asked without cost; empty when it can."""
+        """Every reason why this client cannot work (key, model, server), asked without cost; empty when it can.
+
+        One that is about nobody being there is `Unreachable`.
+        """
         ...
 
     async def probe(self) -> dict[str, object]:

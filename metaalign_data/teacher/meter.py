@@ -24,8 +24,9 @@ class Meter:
     """What teacher and judge did together since the process started; the ledger holds what all runs did.
 
     `asked` counts requests that went to a server, `replayed` those that the ledger answered, `retries` the attempts
-    after the first, `batched` the requests that wait for a batch. `usd` is what is known of the cost; `unpriced_calls`
-    counts the answers whose price is unknown.
+    after the first, `batched` the requests that wait for a batch. `parsed` and `malformed` count answers to questions
+    that want JSON, replayed ones too: those that were what was asked for, and those that were not. `usd` is what is
+    known of the cost; `unpriced_calls` counts the answers whose price is unknown.
     """
 
     asked: int = 0
@@ -33,6 +34,8 @@ class Meter:
     in_flight: int = 0
     batched: int = 0
     retries: int = 0
+    parsed: int = 0
+    malformed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: Decimal = Decimal(0)

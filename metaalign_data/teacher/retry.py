@@ -1,7 +1,6 @@
 """Which failures are worth another try, how many, and how long to wait before it."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
@@ -19,7 +18,7 @@ TRANSIENT = ("server_error", "timeout", "connection")
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 PATIENCE_S = 600.0
-"""How long one request puts up with 429s. A server that asks for a longer wait at once has used up its quota."""
+"""How long a Retry-After may be: beyond that a quota is used up. With no deadline, 429s are put up with for as long."""
 
 
 @dataclass
@@ -27,10 +26,11 @@ class _Course:
     """How one request fares: failures, which count against `max_attempts`, and 429s, which do not."""
 
     max_attempts: int
+    patience_s: float
     rng: Random
     failures: int = 0
     limited: int = 0
-    limited_since_s: float = 0.0
+    limited_wait_s: float = 0.0
     wait_s: float = 0.0
 
     @property
@@ -44,9 +44,9 @@ class _Course:
             return False
         if error.reason == "rate_limited":
             self.limited += 1
-            self.limited_since_s = self.limited_since_s or time.monotonic()
             self.wait_s = self._delay_s(self.limited, error.retry_after_s)
-            return time.monotonic() - self.limited_since_s < PATIENCE_S
+            self.limited_wait_s += self.wait_s
+            return self.limited_wait_s < self.patience_s
         self.failures += 1
         self.wait_s = self._delay_s(self.failures, error.retry_after_s)
         return error.reason in TRANSIENT and self.failures < self.max_attempts
@@ -59,14 +59,20 @@ class _Course:
 
 
 async def persist(
-    call: Callable[[], Awaitable[T]], *, max_attempts: int, rng: Random, sleep: Sleep = asyncio.sleep
+    call: Callable[[], Awaitable[T]],
+    *,
+    max_attempts: int,
+    rng: Random,
+    patience_s: float = PATIENCE_S,
+    sleep: Sleep = asyncio.sleep,
 ) -> tuple[T, int]:
     """The result of `call` and how many tries it took.
 
-    Server errors, time-outs and dropped connections are tried `max_attempts` times, 429s for PATIENCE_S, all else once.
-    Raises the last error; TeacherUnusable where the server asks for more patience than there is.
+    Server errors, time-outs and dropped connections are tried `max_attempts` times, all else once. 429s do not count;
+    they are waited out for `patience_s` in all, and only what was waited because of them counts: at a slow pace, a turn
+    may be long in coming. Raises the last error; TeacherUnusable where the server asks for more than PATIENCE_S.
     """
-    course = _Course(max_attempts, rng)
+    course = _Course(max_attempts, patience_s, rng)
     while True:
         try:
             return await call(), course.tries
@@ -99,18 +105,31 @@ class Retrying:
         self._rng = Random(0)
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """The answer, with the number of attempts. Raises what `persist` raises, "timeout" at the deadline."""
+        """The answer, with the number of attempts. Raises what `persist` raises, at the deadline the last failure."""
         self.meter.asked += 1
+        last: TeacherError | None = None
 
         async def wait(seconds: float) -> None:
             self.meter.retries += 1
             await self._sleep(seconds)
 
+        async def attempt() -> Completion:
+            nonlocal last
+            try:
+                return await self.inner.complete(request)
+            except TeacherError as e:
+                if last is None and isinstance(e, TeacherDown):
+                    self.meter.asked -= 1  # nothing was sent
+                last = e
+                raise
+
+        patience_s = PATIENCE_S if self.deadline_s is None else self.deadline_s
         try:
             async with asyncio.timeout(self.deadline_s):
                 completion, attempts = await persist(
-                    lambda: self.inner.complete(request), max_attempts=self.max_attempts, rng=self._rng, sleep=wait
+                    attempt, max_attempts=self.max_attempts, rng=self._rng, patience_s=patience_s, sleep=wait
                 )
         except TimeoutError as e:
-            raise TeacherError("timeout", f"no answer within {self.deadline_s:g} s (deadline_s), all told") from e
+            said = f"no answer within {self.deadline_s:g} s (deadline_s), all told"
+            raise TeacherError(last.reason if last else "timeout", f"{said}; {last}" if last else said) from e
         return completion if attempts == 1 else completion.model_copy(update={"attempts": attempts})

@@ -12,6 +12,8 @@ from metaalign_data.teacher.breaker import DOWN, Breaker
 
 ROUNDS = 20
 """How often all of them are found down before a request is given up."""
+STAND_IN = 1_000_000
+"""Between the samples that a judge gives for itself and those that it gives for another."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +41,54 @@ class Several:
         return frozenset(model for member in self.members for model in getattr(member.teacher, "models", ()))
 
     async def complete(self, request: ChatRequest) -> Completion:
-        """Raises the error of the first one where all fail, TeacherDown where all stay down."""
-        order = drawn(self.members, request)
-        for member in order:
-            if member.has_answered(request):
+        """Raises what `first_answer` raises."""
+        return await first_answer([(member, request) for member in drawn(self.members, request)])
+
+
+class StoodInFor:
+    """One judge, and the others in its stead while it is down.
+
+    Who stands in is asked for another `sample` of the question: its vote is not the one that it gives for itself.
+    """
+
+    def __init__(self, judge: Member, others: Sequence[Member]) -> None:
+        self.judge, self.others = judge, tuple(others)
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The judge's own: who stands in may have written what is judged."""
+        return frozenset(getattr(self.judge.teacher, "models", ()))
+
+    async def complete(self, request: ChatRequest) -> Completion:
+        """Raises what `first_answer` raises."""
+        instead = enumerate(self.others, 1)
+        asked = [(member, request.again(request.sample + place * STAND_IN)) for place, member in instead]
+        return await first_answer([(self.judge, request), *asked])
+
+
+async def first_answer(order: Sequence[tuple[Member, ChatRequest]]) -> Completion:
+    """What the ledger holds of these, else the answer of the first one that is up.
+
+    Raises the error of the first one where all fail, TeacherDown where all stay down.
+    """
+    for member, request in order:
+        if member.has_answered(request):
+            return await member.teacher.complete(request)
+    for _ in range(ROUNDS):
+        failures: list[TeacherError] = []
+        for member, request in order:
+            try:
                 return await member.teacher.complete(request)
-        for _ in range(ROUNDS):
-            failures: list[TeacherError] = []
-            for member in order:
-                try:
-                    return await member.teacher.complete(request)
-                except TeacherError as e:
-                    if e.reason not in DOWN:
-                        raise
-                    failures.append(e)
-            if none_rests := [e for e in failures if not isinstance(e, TeacherDown)]:
-                if len(none_rests) == len(order):
-                    raise none_rests[0]
-                continue
-            await asyncio.sleep(min(member.breaker.rests_s for member in order))
-        raise TeacherDown("none of the teachers answers")
+            except TeacherError as e:
+                if e.reason not in DOWN:
+                    raise
+                failures.append(e)
+        if none_rests := [e for e in failures if not isinstance(e, TeacherDown)]:
+            if len(none_rests) == len(order):
+                raise none_rests[0]
+            continue
+        await asyncio.sleep(min(member.breaker.rests_s for member, _ in order))
+    raise TeacherDown("none of the models answers")
 
 
 def drawn(members: Sequence[Member], request: ChatRequest) -> list[Member]:

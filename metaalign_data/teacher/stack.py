@@ -100,7 +100,7 @@ def build_member(
         frugal = Adopted(frugal, client.identity, client.adoption.expected)
     unsettled = None if isinstance(client, Batched) else 2 * concurrency  # as many being written as being answered
     recorded = Recorded(frugal, ledger, client.identity, price, meter, unsettled)
-    structured = Structured(recorded, library, settings.json_attempts, models=frozenset({client.model}))
+    structured = Structured(recorded, library, settings.json_attempts, models=frozenset({client.model}), meter=meter)
     return Member(client.identity, settings.weight, structured, breaker, recorded.has_answered)
 
 

@@ -10,6 +10,7 @@ from metaalign_data.chat import ChatRequest, Completion, Message
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
 from metaalign_data.teacher.base import Teacher
+from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.trail import trail
 
 SHOWN_CHARS = 200
@@ -27,13 +28,19 @@ class Structured:
 
     A question is asked `json_attempts` times in all; each time anew with the bad answer and what is wrong with it
     (prompts/repair_json.md). All those answers are in the ledger, so a replay fails or succeeds in the same way.
-    `models` are the names of those who may answer.
+    `models` are the names of those who may answer; `meter` counts how many answers were the JSON that was asked for.
     """
 
     def __init__(
-        self, inner: Teacher, library: Library, json_attempts: int, models: frozenset[str] = frozenset()
+        self,
+        inner: Teacher,
+        library: Library,
+        json_attempts: int,
+        models: frozenset[str] = frozenset(),
+        meter: Meter | None = None,
     ) -> None:
         self.inner, self.library, self.json_attempts, self.models = inner, library, json_attempts, models
+        self.meter = meter or Meter()
 
     async def complete(self, request: ChatRequest) -> Completion:
         """Raises TeacherError "refused", "length", "empty" or "malformed", and what `inner` raises."""
@@ -53,9 +60,11 @@ class Structured:
                 return completion
             try:
                 text = read_json(completion.text, request.output)
+                self.meter.parsed += 1
                 return completion.model_copy(update={"text": text})
             except ValueError as e:
                 error = str(e)
+                self.meter.malformed += 1
             if attempt < self.json_attempts:
                 asked = self._repair(asked, completion.text, error)
         snippet = completion.text[:SHOWN_CHARS]

@@ -93,8 +93,12 @@ def test_a_second_run_on_one_directory_refuses_and_the_first_goes_on(slow: Count
     second = metaalign_data("run", recipe, "--out", "run", cwd=tmp_path)
     assert second.code == 2
     assert "another run is at work in this directory; wait for it" in second.err
-    retry = metaalign_data("retry-failed", "run", cwd=tmp_path)
-    assert retry.code == 2
+    for other in (
+        ("retry-failed", "run"),
+        ("preview", recipe, "--out", "run"),
+        ("estimate", recipe, "--real", "--out", "run"),
+    ):
+        assert metaalign_data(*other, cwd=tmp_path).code == 2, "two would spend one budget twice"
     assert first.poll() is None
     first.kill()
     first.communicate()

@@ -53,7 +53,7 @@ def test_one_request_at_a_time_gives_the_same_dataset(finished: Path) -> None:
 
 def test_a_changed_recipe_is_told_before_anything_is_asked(finished: Path) -> None:
     done = metaalign_data("run", "quickstart", "--limit", "6", "--set", "seed=9", "--out", RUN, cwd=finished).check()
-    assert "the recipe has changed" in done.err
+    assert "this has changed since the directory was last used:\n  seed: 4 -> 9" in done.err
     assert "seed: " in done.err
     assert re.search(r"judge: about \d+% of its calls, some \d+", done.err)
 

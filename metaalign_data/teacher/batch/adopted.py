@@ -27,7 +27,7 @@ class Adoption:
         self._landed: list[tuple[Entry, dict[str, tuple[ChatRequest, Completion]]]] = []
 
     async def start(self) -> None:
-        """Raises UserError for a batch of another API key that this one cannot see, TeacherError as the server does."""
+        """Raises UserError for a batch that cannot be seen any more, TeacherError as the server does."""
         journal = self.carrier.journal
         for entry in journal.entries():
             if entry.identity != self.carrier.identity:
@@ -64,19 +64,22 @@ class Adoption:
             await self.carrier.journal.drop(entry)
 
     async def _known(self, entry: Entry) -> Job | None:
-        """The batch as the server sees it; None where it is to be asked anew."""
+        """The batch as the server sees it; None where it was never started.
+
+        Raises UserError for one that was, and that cannot be seen: nothing that is paid for is asked again unasked.
+        """
         batches = self.carrier.batches
         job = await (batches.look(entry.job) if entry.job else batches.find(entry.mark))
-        if job is None and entry.fingerprint != batches.fingerprint:
+        another_key = entry.fingerprint != batches.fingerprint
+        if job is None and (entry.job or another_key):
+            why = ", and this one does not see it" if another_key else ", and the server knows it no more"
             raise UserError(
-                f"batch {entry.job or entry.mark} with {len(entry.keys)} requests was sent on {entry.made_at} with "
-                "another API key, and this one does not see it",
-                fix="set that key again to fetch what is paid for, or give the batch up: "
-                f"metaalign-data batches RUN --forget {entry.job or entry.mark}",
+                f"batch {entry.job or entry.mark} with {len(entry.keys)} requests was sent on {entry.made_at}"
+                f"{' with another API key' if another_key else ''}{why}",
+                fix=f"{'set that key again to fetch what is paid for, or ' if another_key else ''}give the batch up, "
+                f"and its requests are asked again: metaalign-data batches RUN --forget {entry.job or entry.mark}",
             )
-        if job is None and entry.job:
-            self.carrier.notices.add(f"batch {entry.job} is gone from the server: its requests are asked again")
-        elif job is not None and entry.fingerprint != batches.fingerprint:
+        if job is not None and another_key:
             self.carrier.notices.add(f"batch {job.id} was sent with another API key, and this one sees it, too")
         return job
 

@@ -52,7 +52,7 @@ class Carrier:
                 self.notices.add(f"batch {job_id}: the server did not always say how it stands")
             else:
                 if job is None:
-                    raise TeacherUnusable(f"batch {job_id} is gone from the server; run again to ask its requests anew")
+                    raise TeacherUnusable(f"batch {job_id} is gone from the server; the next run says what to do")
                 if job.ended:
                     return job
             await asyncio.sleep(self.poll_s)

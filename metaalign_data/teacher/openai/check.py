@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from metaalign_data.errors import did_you_mean
+from metaalign_data.teacher.base import Unreachable
 
 TIMEOUT_S = 5.0
 LISTED = 8
@@ -49,7 +50,7 @@ def check_server(base_url: str, key: str, key_env: str, model: str) -> Sequence[
         return [f"{base_url} {what} (HTTP {e.code})"]
     except (OSError, HTTPException) as e:
         cause = getattr(e, "reason", None) or e
-        return [f"{base_url} does not answer ({cause}); is the server running, and base_url right?"]
+        return [Unreachable(f"{base_url} does not answer ({cause}); is the server running, and base_url right?")]
     if not listed or _is_listed(model, listed):
         return []
     near = did_you_mean(model, listed) if len(listed) <= LISTED else did_you_mean(model, listed).partition("; valid")[0]

@@ -97,3 +97,30 @@ def test_a_caller_who_does_not_listen_finds_it_in_the_log(tmp_path: Path, caplog
     run(recipe(), out=tmp_path / "run")
     run(recipe(run={"grace_s": 1}), out=tmp_path / "run")
     assert "run.grace_s: 30.0 -> 1.0" in caplog.text
+
+
+def test_other_queries_in_the_same_file_are_a_change(tmp_path: Path) -> None:
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"text": "How do I bake bread?"}\n' * 2)
+    mine = recipe(folder=tmp_path, queries={"source": "q.jsonl"})
+    run(mine, out=tmp_path / "run")
+    assert found(mine, tmp_path / "run") is None
+    file.write_text('{"text": "How do I bake bread?"}\n{"text": "How do I bake a cake?"}\n')
+    told = found(mine, tmp_path / "run")
+    assert told is not None
+    assert [each.key for each in told.changes] == ["queries.source (SHA-256 of the file)"]
+    assert told.asks_anew
+
+
+def test_answers_that_are_gone_are_told_before_they_are_paid_for_again(tmp_path: Path) -> None:
+    root = tmp_path / "run"
+    calls = run(recipe(), out=root).manifest["cost"]["calls"]
+    (root / "ledger.sqlite").write_bytes(b"")
+    with pytest.raises(UserError, match=f"is empty, and held {calls} answers; restore it"):
+        run(recipe(), out=root)
+    (root / "ledger.sqlite").unlink()
+    told = found(recipe(), root)
+    assert told is not None
+    assert [str(each) for each in told.changes] == [f"ledger: {calls} answers -> not there"]
+    assert all(stage.new == stage.calls for stage in told.stages.values())
+    assert told.asks_anew

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from counting_server import counting_server
 from metaalign_data import run
 from metaalign_data.engine.estimate import Figure, estimate
 from metaalign_data.errors import UserError
@@ -45,6 +46,17 @@ def test_what_the_run_takes_lies_between_low_and_high(tmp_path: Path, name: str,
         assert found.low <= actual <= found.high, figure
         assert found.low <= found.expected <= found.high <= found.at_most
         assert found.high < found.low * Decimal("1.5"), "a range that says something"
+
+
+def test_what_a_server_charges_for_lies_between_low_and_high(tmp_path: Path) -> None:
+    """Also for the schema of a JSON answer, which it writes into the prompt."""
+    with counting_server() as server:
+        teacher = {"model": "simulated", "base_url": server.base_url, "price": PRICE}
+        served = recipe(teacher=teacher, queries={"source": "bundled", "limit": 16})
+        told = figures(served, sample=8)
+        cost = run(served, out=tmp_path / "run").manifest["cost"]
+    for figure, actual in (("prompt tokens", cost["prompt_tokens"]), ("USD", Decimal(cost["usd"]))):
+        assert told[figure].low <= actual <= told[figure].high, figure
 
 
 def test_a_sample_that_real_models_answer_costs_what_it_says_and_the_run_uses_it(tmp_path: Path) -> None:

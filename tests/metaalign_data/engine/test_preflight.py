@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from metaalign_data.engine.preflight import preflight, problems
-from metaalign_data.engine.wiring import library_of
+from metaalign_data.engine.wiring import library_of, make_client
 from metaalign_data.errors import UserError
 from metaalign_data.recipe import Recipe
 from mock_openai import mock_openai
@@ -91,3 +91,23 @@ def test_a_benchmark_that_is_not_there_is_told_before_anything_is_asked(tmp_path
     missing, unknown = found(tmp_path, stages=[*chain, decontaminate])
     assert missing == f"{tmp_path / 'gone.jsonl'}: there is no such file"
     assert unknown.startswith("stages.decontaminate: 'bench.txt' is neither a .jsonl")
+
+
+def test_one_of_several_that_has_answered_before_is_down_and_not_mistaken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    price = {"price": {"input": 1, "output": 2}}
+    with mock_openai() as up, mock_openai() as other:
+        both = recipe(tmp_path, teacher=[served(up.base_url, **price), served(other.base_url, **price)])
+        gone = other.base_url
+        other_identity = make_client(both.teachers[1]).identity
+    with mock_openai() as up:
+        both = recipe(tmp_path, teacher=[served(up.base_url, **price), served(gone, **price)])
+        assert [f"{gone} does not answer" in told for told in problems(both, library_of(both))] == [True]
+        assert problems(both, library_of(both), frozenset({other_identity})) == []
+        assert f"{gone} does not answer" in caplog.text
+        assert "others stand in for it" in caplog.text
+        alone = recipe(tmp_path, teacher=served(gone, **price))
+        assert problems(alone, library_of(alone), frozenset({other_identity}))
+    everybody = frozenset(make_client(each).identity for each in both.teachers)
+    assert len(problems(both, library_of(both), everybody)) == 2

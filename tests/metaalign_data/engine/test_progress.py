@@ -27,7 +27,7 @@ class Watched:
 
 
 def meter(cost: Decimal | None) -> Meter:
-    counted = Meter(asked=7, replayed=2, in_flight=3, retries=4)
+    counted = Meter(asked=7, replayed=2, in_flight=3, retries=4, parsed=190, malformed=10)
     counted.paid(USAGE, cost)
     return counted
 
@@ -44,6 +44,7 @@ def test_the_line_holds_every_figure(cost: Decimal | None, said: str) -> None:
         "2 from the ledger",
         "3 in flight",
         "4 retries",
+        "95.0% of 200 JSON answers parsed",
     ):
         assert part in line
     assert said in line

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from metaalign_data.engine.session import open_session
+from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
 from metaalign_data.recipe import Recipe
+from mock_openai import mock_openai
 
 SIMULATED = {"provider": "simulated"}
 
@@ -21,7 +23,7 @@ def recipe(**blocks: Any) -> Recipe:
     [
         (None, 1, 1, True),
         ({"max_concurrency": 3}, 1, 2, False),
-        ([{}, {"seed": 1}], 2, 2, True),
+        ([{}, {"seed": 1}], 2, 2, False),  # each with the other one to stand in
         ([{"seed": 2}, {"seed": 1}], 2, 3, False),
     ],
 )
@@ -44,3 +46,17 @@ async def test_judges_make_up_their_own_minds(tmp_path: Path) -> None:
         said = [[(await judge.complete(request.again(k))).text for k in range(12)] for judge in session.judges]
     assert said[0] != said[1]
     assert all(len(set(texts)) > 1 for texts in said)
+
+
+async def test_a_server_that_does_not_answer_the_first_requests_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metaalign_data.teacher.openai.probe.TIMEOUT_S", 0.3)
+    monkeypatch.setattr("metaalign_data.teacher.retry.FIRST_BACKOFF_S", 0.01)
+    with mock_openai(hang_rate=1.0) as server:
+        teacher = {"model": "mock-model", "base_url": server.base_url}
+        hanging = recipe(teacher=teacher, run={"stall_after_s": 0.1})
+        with pytest.raises(TeacherError, match="no answer to a small request"):
+            async with open_session(hanging, tmp_path / "ledger.sqlite", Library()):
+                pass
+    assert "mock-model has not answered the first small requests for" in caplog.text

@@ -1,5 +1,6 @@
 import pytest
 
+from metaalign_data.chat import ChatRequest, Completion
 from metaalign_data.errors import BudgetReached, TeacherError, TeacherUnusable
 from metaalign_data.teacher import retry
 from metaalign_data.teacher.meter import Meter
@@ -50,22 +51,41 @@ async def test_what_will_not_pass_is_not_tried_again(error: Exception) -> None:
 async def test_a_storm_of_429s_uses_up_no_attempt() -> None:
     storm = failing("rate_limited", 50) + failing("server_error") + failing("rate_limited", 50)
     clock = Clock()
-    completion = await Retrying(Telling(*storm, answer()), 2, Meter(), sleep=clock.sleep).complete(ask())
-    assert completion.attempts == 102
+    patient = Retrying(Telling(*storm, answer()), 2, Meter(), deadline_s=3600, sleep=clock.sleep)
+    assert (await patient.complete(ask())).attempts == 102
     assert max(clock.slept_s) <= retry.LONGEST_BACKOFF_S
 
 
-async def test_patience_with_429s_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_429s_are_waited_out_for_as_long_as_the_request_may_take() -> None:
+    for deadline_s, patience_s in ((3600.0, 3600.0), (None, retry.PATIENCE_S)):
+        clock = Clock()
+        patient = Retrying(
+            Telling(*failing("rate_limited", 1000)), 2, Meter(), deadline_s=deadline_s, sleep=clock.sleep
+        )
+        with pytest.raises(TeacherError) as caught:
+            await patient.complete(ask())
+        assert caught.value.reason == "rate_limited"
+        assert patience_s - 2 * retry.LONGEST_BACKOFF_S < sum(clock.slept_s) < patience_s
+
+
+async def test_waiting_for_a_turn_at_a_slow_pace_is_no_patience_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr("metaalign_data.teacher.retry.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
 
-    async def sleep(seconds: float) -> None:
-        now[0] += seconds
+    class Slow(Telling):
+        async def complete(self, request: ChatRequest) -> Completion:
+            now[0] += 700.0  # three requests a minute, and many before this one
+            return await super().complete(request)
 
-    with pytest.raises(TeacherError) as caught:
-        await Retrying(Telling(*failing("rate_limited", 1000)), 2, Meter(), sleep=sleep).complete(ask())
-    assert caught.value.reason == "rate_limited"
-    assert retry.PATIENCE_S <= now[0] - 1000 < retry.PATIENCE_S + retry.LONGEST_BACKOFF_S
+    patient = Retrying(Slow(*failing("rate_limited", 3), answer()), 2, Meter(), deadline_s=3600, sleep=Clock().sleep)
+    assert (await patient.complete(ask())).attempts == 4
+
+
+async def test_the_deadline_says_what_the_last_try_came_to() -> None:
+    impatient = Retrying(Telling(*failing("server_error", 9)), 9, Meter(), deadline_s=0.05)
+    with pytest.raises(TeacherError, match=r"within 0\.05 s \(deadline_s\), all told; no luck") as caught:
+        await impatient.complete(ask())
+    assert caught.value.reason == "server_error"
 
 
 async def test_a_server_that_asks_for_hours_ends_the_run() -> None:

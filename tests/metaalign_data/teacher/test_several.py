@@ -91,6 +91,29 @@ async def test_one_that_comes_back_is_asked_again(servers: tuple[MockOpenAI, Moc
         assert "mock-0" in await models(opened, [ask(f"later {i}") for i in range(20)])
 
 
+async def test_a_judge_that_is_down_is_stood_in_for_by_votes_that_are_nobodys_else(
+    servers: tuple[MockOpenAI, MockOpenAI], tmp_path: Path
+) -> None:
+    given = recipe(*(s.base_url for s in servers))
+    both = given.model_copy(update={"judges": given.teachers})
+    object.__setattr__(servers[1].faults, "error_rate", 1.0)
+    votes = [ask("a or b?").again(k) for k in range(4)]
+
+    async def verdicts(opened: Session) -> list[list[str]]:
+        said = [await asyncio.gather(*map(judge.complete, votes)) for judge in opened.judges]
+        return [[answer.model for answer in of_one] for of_one in said]
+
+    async with session(both, tmp_path) as opened:
+        assert [judge.models for judge in opened.judges] == [{"mock-0"}, {"mock-1"}]
+        assert await verdicts(opened) == [["mock-0"] * 4] * 2
+        assert opened.ledger.totals().calls == 8, "the second judge's votes are asked for, not copied"
+    object.__setattr__(servers[1].faults, "error_rate", 0.0)
+    async with session(both, tmp_path) as opened:  # what stood in stays
+        assert await verdicts(opened) == [["mock-0"] * 4] * 2
+        fresh = [await judge.complete(ask("c or d?")) for judge in opened.judges]
+        assert [answer.model for answer in fresh] == ["mock-0", "mock-1"]
+
+
 async def test_where_all_refuse_the_key_the_run_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metaalign_data.engine.session.Session.probe", lambda _: asyncio.sleep(0))
     with mock_openai(api_key="other") as one, mock_openai(api_key="other") as two:

@@ -7,6 +7,7 @@ from metaalign_data.answers import OpinionQuestions, PairwiseVerdict, Preference
 from metaalign_data.chat import Completion
 from metaalign_data.errors import TeacherError
 from metaalign_data.prompting import Library
+from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.structured import MAX_CANDIDATES, Structured, read_json
 from mock_openai import MockOpenAI, Reply
 from teachers import Telling, answer, ask, asking
@@ -124,3 +125,11 @@ async def test_an_answer_that_is_none_fails_at_once(
         await Structured(teacher, LIBRARY, 3).complete(ask(output=output))
     assert caught.value.reason == reason
     assert len(teacher.requests) == 1
+
+
+async def test_how_many_answers_were_the_json_that_was_asked_for_is_counted() -> None:
+    meter = Meter()
+    asked = Structured(Telling(answer("none"), answer(GOOD), answer("prose")), LIBRARY, 3, meter=meter)
+    await asked.complete(ask(output=PreferenceText))
+    await asked.complete(ask())
+    assert (meter.parsed, meter.malformed) == (1, 1)
