@@ -149,7 +149,7 @@ class _Run:
         self.target = Target(self.feed, self._queries, pairs, recipe.dataset.max_candidates) if pairs else None
         self.notes: set[str] = set()
         self.figures: dict[str, Any] | None = None
-        self.sources: dict[str, tuple[str, ...]] | None = None
+        self.sources = query_sources(recipe.queries)
         self.queries_sha256 = content_hashes(recipe.queries, recipe.folder)
         self.partial: Rows | None = None
         self.started_at = datetime.now(UTC)
@@ -270,13 +270,10 @@ class _Run:
     def _write(self, runner: Runner, session: Session) -> Rows:
         files = self.folder.parts(runner.specs[-1].name)
         self.figures = dataset_figures(pl.scan_parquet(files)) | {"judging": judging_figures(self.folder.root)}
-        self.sources = query_sources(self.recipe.queries)
-        facts = self._facts(runner, session, self.figures["judging"], self.sources)
+        facts = self._facts(runner, session, self.figures["judging"])
         return write_dataset(files, self.folder.dataset, facts)
 
-    def _facts(
-        self, runner: Runner, session: Session, judging: Mapping[str, Any], sources: Mapping[str, Sequence[str]]
-    ) -> DatasetFacts:
+    def _facts(self, runner: Runner, session: Session, judging: Mapping[str, Any]) -> DatasetFacts:
         recipe, totals = self.recipe, totals_of(self.ledger, self.folder.keys())
         return DatasetFacts(
             name=recipe.name,
@@ -295,7 +292,7 @@ class _Run:
             },
             counts={name: c.as_dict() for name, c in runner.counts.items()},
             judging=judging,
-            sources=sources,
+            sources=self.sources,
             cost_usd=totals.usd,
             tokens=totals.tokens,
         )
