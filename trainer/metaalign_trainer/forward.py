@@ -77,7 +77,7 @@ def _padded_hidden(model: Any, examples: Sequence[Example], device: torch.device
 
 
 def _vocabulary(model: Any, hidden: Tensor, labels: Tensor) -> Tensor:
-    """log softmax of the vocabulary at each label, some at a time; going back, each part is computed again."""
+    """log softmax of the vocabulary at each label, some at a time; going back, all but the last are computed again."""
     head, config = model.get_output_embeddings(), model.config
     scale = 1.0 / getattr(config, "logits_scaling", 1.0)  # Granite divides its logits
     cap = getattr(config, "final_logit_softcapping", None)
@@ -90,7 +90,8 @@ def _vocabulary(model: Any, hidden: Tensor, labels: Tensor) -> Tensor:
             logits = logits.float()
         return -cross_entropy(logits, wanted, reduction="none")
 
-    parts = zip(hidden.split(LABELS_AT_ONCE), labels.split(LABELS_AT_ONCE), strict=True)
+    *parts, last = zip(hidden.split(LABELS_AT_ONCE), labels.split(LABELS_AT_ONCE), strict=True)
     if not torch.is_grad_enabled():
-        return torch.cat([part(states, wanted) for states, wanted in parts])
-    return torch.cat([checkpoint(part, states, wanted, use_reentrant=False) for states, wanted in parts])
+        return torch.cat([part(*each) for each in (*parts, last)])
+    # Going back begins with the last part: to keep its logits until then takes no more memory than making them anew.
+    return torch.cat([*(checkpoint(part, *each, use_reentrant=False) for each in parts), part(*last)])
