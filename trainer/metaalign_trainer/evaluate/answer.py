@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from metaalign_trainer.data import encode
-from metaalign_trainer.model import load_model
-from metaalign_trainer.sample import Sampling, sample
+from metaalign_trainer.data import Prompts, encode
+from metaalign_trainer.model import model_in_use
+from metaalign_trainer.sample import Sampling, room_for, sample
 from metaalign_trainer.start import renderer_of
 from metaalign_trainer.template import Message, Renderer
 
@@ -32,9 +32,7 @@ class Answering:
     @classmethod
     def load(cls, path: str, *, max_new_tokens: int, temperature: float, seed: int) -> Self:
         """Raises TrainerError where there is no model."""
-        model: Any = load_model(path, torch.float32)
-        model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return cls(model, renderer_of(path), max_new_tokens, temperature, seed)
+        return cls(model_in_use(path), renderer_of(path), max_new_tokens, temperature, seed)
 
     def answers(self, systems: Sequence[str], question: str) -> list[str]:
         """One answer for each system message; "" asks without one."""
@@ -49,7 +47,7 @@ class Answering:
         made = model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=self.max_new_tokens,
+            max_new_tokens=room_for(self.max_new_tokens, ids.shape[1], self.renderer),
             eos_token_id=self.renderer.end_id,
             pad_token_id=self.renderer.pad_id,
             **draw or {"do_sample": False},
@@ -59,12 +57,16 @@ class Answering:
         return self.renderer.text(told[:end])
 
 
-def answers_to(rows: Sequence[Mapping[str, Any]], path: str, how: Sampling, max_length: int) -> dict[str, str]:
-    """Row id -> what the model in `path` answers to the row's prompt. Rows whose prompt is too long are left out."""
+def answers_to(
+    rows: Sequence[Mapping[str, Any]], path: str, how: Sampling, max_length: int, prompts: Prompts = "meta"
+) -> dict[str, str]:
+    """Row id -> what the model in `path` answers to the row's prompt. Rows whose prompt is too long are left out.
+
+    `prompts`: "none" asks without the meta-prompt.
+    """
     renderer = renderer_of(path)
-    examples, _ = encode(rows, renderer, max_length=max_length, answers="chosen")
-    model: Any = load_model(path, torch.float32)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    examples, _ = encode(rows, renderer, max_length=max_length, answers="chosen", prompts=prompts)
+    model = model_in_use(path)
     batches = [(start, examples[start : start + ROWS_AT_ONCE]) for start in range(0, len(examples), ROWS_AT_ONCE)]
     return {answer.id: answer.text for batch in sample(model, renderer, batches, how) for answer in batch}
 
