@@ -37,6 +37,7 @@ def model_in_use(path: str) -> "PreTrainedModel":
 
 def without_dropout(model: "PreTrainedModel") -> None:
     """Switch off all dropout, in place: a policy with it is no longer what its reference was before training."""
+    module: Any
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0

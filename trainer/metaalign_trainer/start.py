@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
-from transformers.utils import find_adapter_config_file
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from metaalign_trainer.config import Config, LoraSettings
 from metaalign_trainer.errors import TrainerError
