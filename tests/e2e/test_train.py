@@ -71,3 +71,24 @@ def test_a_model_that_would_learn_simulated_data_is_not_trained_for_a_push(
     assert main(["train", str(write_config(tmp_path / "c.yaml", settings(data))), "--push-to", "tester/model"]) == 2
     assert "not to be published; --allow-simulated publishes" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "told"),
+    [
+        ("nonsense", "hf_writer", "nonsense: is no name on the Hub; write user/name"),
+        ("tester/model", None, "no token of the Hub is set; set HF_TOKEN"),
+        ("tester/model", "hf_unknown", "the Hub does not accept the token"),
+    ],
+)
+def test_what_would_keep_a_model_from_the_hub_is_told_before_it_is_trained(
+    tmp_path: Path, name: str, token: str | None, told: str
+) -> None:
+    config = write_config(tmp_path / "c.yaml", settings(save_dataset(tmp_path / "data")))
+    with LoopbackHub() as hub:
+        environment = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+        environment |= {"HF_TOKEN": token} if token else {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+        done = metaalign_data("train", config, "--push-to", name, cwd=tmp_path, env=environment)
+    assert done.code == 2
+    assert told in done.err
+    assert not (tmp_path / "runs").exists()

@@ -193,5 +193,15 @@ def test_chat_answers_under_each_meta_prompt(models: dict[str, str], capsys: pyt
     ]
     assert main(["chat", models["ours"], *tiers, "--ask", "Which pet?", "--max-new-tokens", "5"]) == 0
     shown = capsys.readouterr().out
+    assert "System Info: Be kind." in shown
+    assert "User Info: I like dogs." in shown
+    assert "no meta-prompt" in shown
+
+
+def test_chat_shows_long_meta_prompts_whole(models: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    tiers = ["--as", f"{'Be patient. ' * 30}Be kind.", "--as", f"|{'I am tired. ' * 30}I like cats."]
+    assert main(["chat", models["ours"], *tiers, "--ask", "Which pet?", "--max-new-tokens", "5"]) == 0
+    shown = " ".join(word for word in capsys.readouterr().out.split() if word != "│")
     assert "Be kind." in shown
-    assert "I like dogs." in shown
+    assert "I like cats." in shown
+    assert shown.count("patient.") == 30
