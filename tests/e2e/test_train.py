@@ -8,6 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from commands import metaalign_data
 from loopback_hub.server import LoopbackHub
 from metaalign_data.cli import main
+from metaalign_trainer.data import encode, load_rows
+from metaalign_trainer.start import renderer_of
 from pushing import contents
 from training import pair, pairs, save_dataset, settings, write_config
 
@@ -34,6 +36,11 @@ def test_a_model_trained_by_the_bundled_command_is_loaded_by_plain_transformers_
     assert {path.name for path in folder.iterdir()} <= set(there)
     assert there["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    rows = load_rows(str(tmp_path / "runs/quickstart"), "pairs", "train").to_list()
+    learnt, _ = encode(rows, renderer_of(str(folder)), max_length=4096, answers="chosen")
+    for row, example in zip(rows, learnt, strict=True):
+        plain = tokenizer.apply_chat_template([*row["prompt"], *row["chosen"]], return_dict=True)["input_ids"]
+        assert plain[: len(example.prompt) + len(example.answers[0])] == [*example.prompt, *example.answers[0]]
     prompt = tokenizer.apply_chat_template(
         pair(1, "short")["prompt"], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
