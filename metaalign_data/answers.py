@@ -103,6 +103,13 @@ class PairwiseVerdict(Answer):
     winner: Winner
 
 
+class RubricScore(Answer):
+    """How far one response meets one criterion, from 1 to 5."""
+
+    reason: Text
+    score: Annotated[int, Field(ge=1, le=5)]
+
+
 class ForcedChoice(Answer):
     """Which of two responses was the chosen one; there is no way not to choose."""
 
@@ -160,6 +167,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
         Inference,
         PairExplanation,
         PairwiseVerdict,
+        RubricScore,
         ForcedChoice,
     )
 }

@@ -1,10 +1,10 @@
 """What a recipe's judges say of pairs of answers that no stage has made, such as those of a model in training."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from metaalign_data.answers import Winner
 from metaalign_data.chat import Message
@@ -20,6 +20,8 @@ from metaalign_data.stage import Reject
 from metaalign_data.stages.asking import all_ended
 from metaalign_data.stages.judge import Judge
 from metaalign_data.stages.matchups import Matchup
+
+T = TypeVar("T")
 
 STAGE = "verdicts"
 _AS_THEY_STAND = Matchup(side=0, a=0, b=1)
@@ -54,20 +56,30 @@ def verdicts(recipe: Recipe, contests: Sequence[Contest], ledger: Path) -> list[
     Answers go through the ledger and the recipe's budget: the same call again asks only what is missing. Raises
     UserError where the judges are not in order, BudgetReached or TeacherUnusable when it had to end early.
     """
+    stages: Sequence[object] = [spec.stage for spec in recipe.stage_specs]
+    judge = next((stage for stage in stages if isinstance(stage, Judge)), Judge(Judge.Config()))
+    return of_judges(
+        recipe, ledger, lambda context: (_verdict(judge, _responses(contest), context) for contest in contests)
+    )
+
+
+def of_judges(recipe: Recipe, ledger: Path, ask: Callable[[StageContext], Iterable[Awaitable[T]]]) -> list[T]:
+    """What `ask` gets from the recipe's judges, in its order, within the recipe's budget and kept in `ledger`.
+
+    Raises UserError where the judges are not in order, BudgetReached or TeacherUnusable when it had to end early.
+    """
     recipe = recipe.model_copy(update={"teachers": (recipe.judges[0],), "weak_teacher": None})  # only judges are asked
     if problems := model_problems(recipe):
         raise UserError("\n".join(problems))
-    return asyncio.run(_all(recipe, contests, ledger))
+    return asyncio.run(_asked(recipe, ledger, ask))
 
 
-async def _all(recipe: Recipe, contests: Sequence[Contest], ledger: Path) -> list[Winner | None]:
-    stages: Sequence[object] = [spec.stage for spec in recipe.stage_specs]
-    judge = next((stage for stage in stages if isinstance(stage, Judge)), Judge(Judge.Config()))
+async def _asked(recipe: Recipe, ledger: Path, ask: Callable[[StageContext], Iterable[Awaitable[T]]]) -> list[T]:
     library = library_of(recipe)
     async with open_session(recipe, ledger, library) as session:
         context = StageContext(library, session.teacher, session.judges, recipe.seed, STAGE, folder=recipe.folder)
         with stop_on_signals(session.stop, recipe.run.grace_s):
-            return await all_ended(_verdict(judge, _responses(contest), context) for contest in contests)
+            return await all_ended(ask(context))
 
 
 async def _verdict(judge: Judge, row: ResponseSet, context: StageContext) -> Winner | None:

@@ -33,7 +33,18 @@ LAYERS = (
     ("recipe",),
     ("engine",),
     ("dataset", "report", "hub"),
-    ("api", "calibrate", "verdicts", "commands", "arguments", "cli", "testing", "__init__", "__main__"),
+    (
+        "api",
+        "calibrate",
+        "verdicts",
+        "rubric_scores",
+        "commands",
+        "arguments",
+        "cli",
+        "testing",
+        "__init__",
+        "__main__",
+    ),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 VERSION = "metaalign_data.__version__"  # a constant of the package itself, free for all

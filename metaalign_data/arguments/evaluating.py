@@ -29,11 +29,13 @@ def add(commands: Commands) -> None:
     evaluate.add_argument(
         "--benchmark",
         metavar="MAPPING",
-        help="--data is a benchmark of the field with these columns: a .yaml file, or rpr, prefeval, personamem, "
-        "rewardbench-2",
+        help="--data is a benchmark of the field with these columns: a .yaml file, or rpr, multifaceted-bench, "
+        "prefeval, personamem, personal-preference-eval, p-soups, rewardbench-2",
     )
     evaluate.add_argument(
-        "--judge", metavar="RECIPE", help="let this recipe's judges compare generated answers with each baseline's"
+        "--judge",
+        metavar="RECIPE",
+        help="let this recipe's judges compare generated answers with each baseline's, or apply a benchmark's rubrics",
     )
     evaluate.add_argument("--simulate", action="store_true", help="a simulated judge: free, offline")
     evaluate.add_argument(
@@ -41,7 +43,7 @@ def add(commands: Commands) -> None:
         type=positive,
         default=100,
         metavar="N",
-        help="prompts that are answered for --judge (default: 100)",
+        help="prompts that are answered for --judge, from all splits (default: 100)",
     )
     evaluate.add_argument("--temperature", type=float, default=0.7, help="of these answers (default: 0.7)")
     evaluate.add_argument(
@@ -51,7 +53,9 @@ def add(commands: Commands) -> None:
     evaluate.add_argument(
         "--max-length", type=positive, default=2048, metavar="TOKENS", help="longer rows are left out"
     )
-    evaluate.add_argument("--seed", type=int, default=0, help="of the intervals' resampling (default: 0)")
+    evaluate.add_argument(
+        "--seed", type=int, default=0, help="of resampling, drawn answers and the order of options (default: 0)"
+    )
     evaluate.add_argument(
         "--out", metavar="DIR", default="evaluation", help="where evaluation.json and .png go (default: evaluation)"
     )

@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.columns import Columns
+from rich.console import Group, RenderableType
 from rich.panel import Panel
+from rich.rule import Rule
 from rich.text import Text
 
 from metaalign_data.commands.catalog import wide_console
@@ -57,7 +59,17 @@ def _tell(tiers: Sequence[tuple[str, str]], question: str, answers: Sequence[str
     console = wide_console()
     width = max(24, (console.width - 1) // len(answers) - 1)
     panels = [
-        Panel(Text(answer), title=Text(system_info), subtitle=Text(user_info), width=width)
-        for (system_info, user_info), answer in zip(tiers, answers, strict=True)
+        Panel(Group(*_asked_under(*tier), Text(answer)), width=width)
+        for tier, answer in zip(tiers, answers, strict=True)
     ]
     console.print(Columns(panels, padding=(0, 1)))
+
+
+def _asked_under(system_info: str, user_info: str) -> Iterator[RenderableType]:
+    """The meta-prompt above an answer, whole: what differs between two may stand at the end."""
+    for tier, text in (("System Info", system_info), ("User Info", user_info)):
+        if text:
+            yield Text(f"{tier}: {text}", style="dim")
+    if not (system_info or user_info):
+        yield Text("no meta-prompt", style="dim")
+    yield Rule(style="dim")

@@ -17,17 +17,18 @@ from metaalign_data.commands.win_rate import win_rates
 from metaalign_data.commands.with_trainer import trainer
 from metaalign_data.errors import UserError
 
-SHOWN = ("all", "split", "unseen combinations", "conflicts", "subset", "preference_kind")
-"""Groups of the table; by dimension and cell there is more in evaluation.json."""
+SHOWN = ("all", "split", "unseen combinations", "conflicts", "matrix_cell", "subset", "preference_kind")
+"""Groups of the table; of the cells only conflicts. By dimension and by every cell there is more in evaluation.json."""
+NAMES = {"matrix_cell": "conflict", "preference_kind": "kind"}
 
 
 def evaluate(args: argparse.Namespace) -> int:
     if args.measure == "reward" and not args.reference:
         raise UserError("rewards are measured against a model", fix="name it with --reference")
-    if args.judge and not args.baseline:
-        raise UserError("a judge compares with another model", fix="name one with --baseline")
     if args.benchmark:
         return evaluate_benchmark(args)
+    if args.judge and not args.baseline:
+        raise UserError("a judge compares with another model", fix="name one with --baseline")
     with trainer():
         from metaalign_trainer.evaluate.dataset import SPLITS, Settings, evaluated, test_rows
 
@@ -57,22 +58,31 @@ def evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _table(found: Mapping[str, Any]) -> Table:
+    models = found["models"]
+    table = Table("rows", title=f"{found['data']}: right by {found['measure']}, 95 % intervals", title_justify="left")
+    first = next(iter(models.values()))["figures"]
+    shares = ["flips", "pairs"]
+    if first["all"]["all"]["twins"]:
+        shares.append("twins")
+    for name in models:
+        for number, share in enumerate(shares):
+            table.add_column(f"{'' if number else name}\n{share}", justify="right")
+    for column in SHOWN:
+        for value in first.get(column, {}):
+            if column == "matrix_cell" and not value.endswith("/conflicts"):
+                continue
+            told = [model["figures"].get(column, {}).get(value, {}) for model in models.values()]
+            cells = [share_text(figures.get(share)) for figures in told for share in shares]
+            title = column if value in ("all", column) else f"{NAMES.get(column, column)}: {value}"
+            table.add_row(Text(title), *cells)
+    return table
+
+
 def _print(found: Mapping[str, Any], out: Path) -> None:
     models = found["models"]
     console = wide_console()
-    table = Table("rows", title=f"{found['data']}: right by {found['measure']}, 95 % intervals", title_justify="left")
-    for name in models:
-        table.add_column(f"{name}\nflips", justify="right")
-        table.add_column("\npairs", justify="right")
-    first = next(iter(models.values()))["figures"]
-    for column in SHOWN:
-        for value in first.get(column, {}):
-            cells = []
-            for told in models.values():
-                figures = told["figures"].get(column, {}).get(value, {})
-                cells += [share_text(figures.get("flips")), share_text(figures.get("pairs"))]
-            table.add_row(Text(value if column in ("all", value) else f"{column}: {value}"), *cells)
-    console.print(table)
+    console.print(_table(found))
     for name, gains in found["gains"].items():
         gain = gains["all"]
         told = f"{gain['value']:+.1%} of the pairs ({gain['low']:+.1%} to {gain['high']:+.1%}, {gain['n']:,} rows)"
@@ -80,6 +90,7 @@ def _print(found: Mapping[str, Any], out: Path) -> None:
     for name, met in found.get("win_rates", {}).items():
         points = share_text(met["rate"]) if met["rate"] else "nothing decided"
         score = f"{met['wins']} won, {met['ties']} tied, {met['losses']} lost, {met['undecided']} without a verdict"
+        score += f", {met['left_out']} left out" if met["left_out"] else ""
         console.print(Text(f"answers judged against {name}: {points}; {score}"))
     for name, told in models.items():
         if told["rejected"]:

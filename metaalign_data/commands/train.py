@@ -15,6 +15,7 @@ from metaalign_data.resources import bundled_recipes
 from metaalign_data.verdicts import Contest, verdicts
 
 if TYPE_CHECKING:
+    from metaalign_data.hub.push import Target
     from metaalign_trainer.config import Config
     from metaalign_trainer.second_stage import Judge, Verdict
 
@@ -42,25 +43,35 @@ def _train(args: argparse.Namespace, config: "Config", out: Path) -> int:
     if args.push_to and not args.allow_simulated and is_simulated(read_rows(config, config.data.split)):
         what = "a model that learns simulated data is not to be published"
         raise UserError(what, where=config.data.source, fix="--allow-simulated publishes it all the same")
+    target = _target(args) if args.push_to else None
     judge = _judge(config.judge, out, simulate=args.simulate) if config.judge else None
     summary = run_stages(config, out, judge=judge)
     if not summary:  # one of several processes, and not the first
         return 0
-    if args.push_to:
-        summary["pushed"] = _pushed(out / "model", args.push_to, private=args.private)
+    if target:
+        summary["pushed"] = _pushed(out / "model", target)
     print(json.dumps(summary) if args.json else "\n".join(told(summary)))
     if args.push_to and not args.json:
         print(f"pushed   {summary['pushed']}")
     return 0
 
 
-def _pushed(model: Path, repository: str, *, private: bool) -> str:
+def _target(args: argparse.Namespace) -> "Target":
+    """Where the model goes. Raises now what would be known only after training else."""
+    from metaalign_data.hub.push import Target, ready
+
+    target = Target(args.push_to, kind="model", private=args.private)
+    ready(target)
+    return target
+
+
+def _pushed(model: Path, target: "Target") -> str:
     """The address of the repository that holds the model now."""
     from metaalign_data.commands.push import quiet_in_pipes
-    from metaalign_data.hub.push import Target, push_folder
+    from metaalign_data.hub.push import push_folder
 
     quiet_in_pipes()
-    return push_folder(model, Target(repository, kind="model", private=private)).url
+    return push_folder(model, target).url
 
 
 def _config_file(name: str) -> Path:

@@ -1,6 +1,7 @@
 """evaluate --judge: whose answers a judge prefers under the rows' meta-prompts."""
 
 import argparse
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ POINTS = {"a": 1.0, "tie": 0.5, "b": 0.0}
 
 def win_rates(models: Mapping[str, str], rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> dict[str, Any]:
     """Each baseline -> how the first model fares against it: wins, ties, losses, undecided, and the rate of points with
-    its interval (a tie is half a point).
+    its interval (a tie is half a point). `left_out` are prompts that one of the two models cannot take.
 
     Answers are compared in both orders as the recipe's `judge` stage would. Nothing loses to something.
     """
@@ -24,12 +25,24 @@ def win_rates(models: Mapping[str, str], rows: Sequence[Mapping[str, Any]], args
     recipe = Recipe.load(args.judge)
     recipe = recipe.simulated() if args.simulate else recipe
     how = Sampling(args.temperature, 1.0, args.max_new_tokens, args.seed)
-    asked = list({repr(row["prompt"]): row for row in rows}.values())[: args.questions]
-    said = {name: answers_to(asked, path, how, args.max_length) for name, path in models.items()}
+    asked = _drawn(rows, args.questions, args.seed)
+    prompts = {row["id"]: _shown(row, meta=not args.no_meta_prompt) for row in asked}
+    said = {name: answers_to(prompts, path, how, args.max_length) for name, path in models.items()}
     first, *others = models
     ledger = Path(args.out) / "ledger.sqlite"
     ledger.parent.mkdir(parents=True, exist_ok=True)
     return {name: _against(asked, said[first], said[name], recipe, ledger, args.seed) for name in others}
+
+
+def _drawn(rows: Sequence[Mapping[str, Any]], questions: int, seed: int) -> list[Mapping[str, Any]]:
+    """So many rows with different prompts, from all splits alike."""
+    distinct = list({repr(row["prompt"]): row for row in rows}.values())
+    return random.Random(seed).sample(distinct, min(questions, len(distinct)))
+
+
+def _shown(row: Mapping[str, Any], *, meta: bool) -> list[Mapping[str, str]]:
+    """What the models are asked; the judge sees the meta-prompt always."""
+    return [turn for turn in row["prompt"] if meta or turn["role"] != "system"]
 
 
 def _against(
@@ -57,7 +70,7 @@ def _against(
     }
     points = np.array([POINTS[str(told[row["id"]])] for row in decided])
     rate = asdict(share(points, clusters(decided), seed)) if decided else None
-    return {**counts, "undecided": len(both) - len(decided), "rate": rate}
+    return {**counts, "undecided": len(both) - len(decided), "left_out": len(rows) - len(both), "rate": rate}
 
 
 def _unheard(ours: str, theirs: str) -> str | None:

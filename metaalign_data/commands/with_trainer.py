@@ -12,7 +12,11 @@ def trainer() -> Iterator[None]:
     """Within it metaalign_trainer may be imported. Its errors leave as UserError, what diverged as MetaalignError."""
     if any(find_spec(package) is None for package in ("torch", "transformers", "peft")):
         raise MissingExtra("training", "train")
+    from transformers.utils.logging import disable_progress_bar
+
     from metaalign_trainer.errors import Diverged, TrainerError
+
+    disable_progress_bar()  # of loading weights: it stands between the lines of ours
 
     try:
         yield

@@ -55,6 +55,15 @@ def look(folder: Path, target: Target, *, api: HfApi | None = None) -> Plan:
         return make_plan(repository, local_files(folder), _base(repository, target))
 
 
+def ready(target: Target, *, api: HfApi | None = None) -> None:
+    """Raise now what would keep `push_folder` from beginning after hours of other work: a name that is none, a token
+    that is missing or not accepted, a Hub out of reach. Nothing is sent.
+    """
+    _check(target)
+    with in_words(target.repo_id):
+        (api or HfApi()).whoami()
+
+
 def push_folder(
     folder: Path,
     target: Target,

@@ -8,6 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from commands import metaalign_data
 from loopback_hub.server import LoopbackHub
 from metaalign_data.cli import main
+from metaalign_trainer.data import encode, load_rows
+from metaalign_trainer.start import renderer_of
 from pushing import contents
 from training import pair, pairs, save_dataset, settings, write_config
 
@@ -34,6 +36,11 @@ def test_a_model_trained_by_the_bundled_command_is_loaded_by_plain_transformers_
     assert {path.name for path in folder.iterdir()} <= set(there)
     assert there["model.safetensors"] == (folder / "model.safetensors").read_bytes()
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    rows = load_rows(str(tmp_path / "runs/quickstart"), "pairs", "train").to_list()
+    learnt, _ = encode(rows, renderer_of(str(folder)), max_length=4096, answers="chosen")
+    for row, example in zip(rows, learnt, strict=True):
+        plain = tokenizer.apply_chat_template([*row["prompt"], *row["chosen"]], return_dict=True)["input_ids"]
+        assert plain[: len(example.prompt) + len(example.answers[0])] == [*example.prompt, *example.answers[0]]
     prompt = tokenizer.apply_chat_template(
         pair(1, "short")["prompt"], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )
@@ -70,4 +77,25 @@ def test_a_model_that_would_learn_simulated_data_is_not_trained_for_a_push(
     monkeypatch.chdir(tmp_path)
     assert main(["train", str(write_config(tmp_path / "c.yaml", settings(data))), "--push-to", "tester/model"]) == 2
     assert "not to be published; --allow-simulated publishes" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "told"),
+    [
+        ("nonsense", "hf_writer", "nonsense: is no name on the Hub; write user/name"),
+        ("tester/model", None, "no token of the Hub is set; set HF_TOKEN"),
+        ("tester/model", "hf_unknown", "the Hub does not accept the token"),
+    ],
+)
+def test_what_would_keep_a_model_from_the_hub_is_told_before_it_is_trained(
+    tmp_path: Path, name: str, token: str | None, told: str
+) -> None:
+    config = write_config(tmp_path / "c.yaml", settings(save_dataset(tmp_path / "data")))
+    with LoopbackHub() as hub:
+        environment = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+        environment |= {"HF_TOKEN": token} if token else {"HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
+        done = metaalign_data("train", config, "--push-to", name, cwd=tmp_path, env=environment)
+    assert done.code == 2
+    assert told in done.err
     assert not (tmp_path / "runs").exists()

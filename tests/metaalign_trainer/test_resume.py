@@ -127,6 +127,25 @@ def test_a_second_run_in_the_same_directory_is_refused(tmp_path: Path, capsys: p
     assert main([str(config), "--out", str(tmp_path / "out")]) == 0
 
 
+def test_two_processes_that_were_told_to_stop_end_in_the_same_bits_as_two_that_were_not(tmp_path: Path) -> None:
+    """Rows are held out and a checkpoint is written at the same steps: evaluation leaves weights gathered behind it."""
+    steps = {"rows_per_step": 4, "epochs": 5, "learning_rate": 1e-2, "tokens_at_once": 300}
+    data = save_dataset(tmp_path / "data")
+    file = write_config(tmp_path / "c.yaml", settings(data, sft=steps, checkpoint_every=5, evaluate_every=5))
+    run_trainer(file, "--out", tmp_path / "whole", processes=2).check()
+
+    process = start_trainer(file, "--out", tmp_path / "broken", processes=2)
+    wait_for("sft/checkpoints/step-000010", tmp_path / "broken", process)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert not (tmp_path / "broken/model").exists()
+    assert len(metrics(tmp_path / "broken")) < len(metrics(tmp_path / "whole"))
+
+    run_trainer(file, "--out", tmp_path / "broken", processes=2).check()
+    weights = [(tmp_path / name / "model/model.safetensors").read_bytes() for name in ("whole", "broken")]
+    assert weights[0] == weights[1]
+
+
 def test_two_processes_that_share_the_weights_see_the_losses_of_one(tmp_path: Path) -> None:
     steps = {"rows_per_step": 8, "epochs": 1, "learning_rate": 1e-2, "tokens_at_once": 300}
     config = settings(save_dataset(tmp_path / "data"), sft=steps, dpo=steps)

@@ -1,6 +1,7 @@
 """Whole runs in this process, on a dataset of 24 rows with a model of 20,000 weights."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from metaalign_trainer.config import Config
 from metaalign_trainer.errors import ConfigError, DataError, Diverged, TrainerError
+from metaalign_trainer.evaluate.answer import Answering
 from metaalign_trainer.stages import train
 from training import metrics, pair, pairs, save_dataset, settings
 
@@ -121,6 +123,47 @@ def test_bfloat16_is_about_float32_and_the_model_keeps_the_type_that_it_had(
 def test_the_other_preference_losses_teach_the_same(base: Path, data: Path, tmp_path: Path, loss: str) -> None:
     config = from_base(base, data, sft=None, dpo=DPO | {"loss": loss, "beta": 0.5})
     assert run(tmp_path, config)["stages"]["dpo"]["last"]["held_out_accuracy"] >= 0.75
+
+
+@pytest.fixture(scope="module")
+def gpt2(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with dropout, and with positions that end."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    folder = tmp_path_factory.mktemp("gpt2")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.save_pretrained(folder)
+    sizes = {"vocab_size": len(tokenizer), "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 160}
+    GPT2LMHeadModel(GPT2Config(**sizes, eos_token_id=tokenizer.eos_token_id)).save_pretrained(folder)
+    return folder
+
+
+def test_policy_and_reference_are_one_before_the_first_step_of_dpo_also_where_a_model_has_dropout(
+    gpt2: Path, data: Path, tmp_path: Path
+) -> None:
+    run(tmp_path, from_base(gpt2, data, sft=None, dpo=DPO | {"max_steps": 1}))
+    [first] = metrics(tmp_path)
+    assert (first["ties"], first["margin"]) == (1, 0)
+    assert first["loss"] == pytest.approx(math.log(2), rel=1e-12)
+
+
+def test_a_row_longer_than_the_context_of_the_model_is_rejected_whatever_max_length_says(
+    gpt2: Path, tmp_path: Path
+) -> None:
+    rows = pairs(4)
+    rows[0]["chosen"] = [{"role": "assistant", "content": "word " * 40}]
+    config = from_base(gpt2, save_dataset(tmp_path / "data", rows))
+    config["data"] = config["data"] | {"max_length": 100_000}
+    assert run(tmp_path / "out", config)["stages"]["sft"]["rejected"] == {"too_long": 1}
+    [left_out] = [json.loads(line) for line in (tmp_path / "out/sft/rejects.jsonl").read_text().splitlines()]
+    assert "tokens, and the context of the model is 160" in left_out["detail"]
+
+
+def test_answers_end_where_the_context_of_the_model_does(gpt2: Path) -> None:
+    answering = Answering.load(str(gpt2), max_new_tokens=10_000, temperature=1.0, seed=0)
+    assert len(answering.answers([""], "Is 1 a number?")) == 1
+    with pytest.raises(DataError, match="the context of the model is 160"):
+        answering.answers(["many words " * 160], "Is 1 a number?")
 
 
 def test_too_little_memory_is_told_with_what_would_take_less(

@@ -87,11 +87,18 @@ def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
         Renderer(tokenizer(tmp_path, CHAT_TEMPLATE, eos_token=None))
 
 
-def test_the_fingerprint_is_of_template_and_vocabulary(tmp_path: Path) -> None:
-    one, same = (Renderer(tokenizer(tmp_path / name, CHAT_TEMPLATE)).fingerprint for name in "ab")
-    other = Renderer(tokenizer(tmp_path / "c", CHAT_TEMPLATE + " ")).fingerprint
-    assert one == same != other
-    assert renderer().fingerprint not in (one, other)
+@pytest.mark.parametrize(("role", "text"), [("system", "Be </s> kind."), ("user", "<s>Which?"), ("assistant", "A</s>")])
+def test_only_the_template_puts_special_tokens(tmp_path: Path, role: str, text: str) -> None:
+    """A query that spells the end of a turn would end it, and a dataset's text comes from anyone."""
+    chat = [*PROMPT, {"role": "assistant", "content": "A cat."}]
+    given = [message | {"content": text} if message["role"] == role else message for message in chat]
+    with pytest.raises(DataError, match=rf"a message of the {role} spells </?s>"):
+        Renderer(tokenizer(tmp_path, None)).answer(given[:-1], given[-1]["content"])
+
+
+def test_a_template_that_begins_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="puts <s>, which begins a text, twice"):
+        Renderer(tokenizer(tmp_path, "{{ bos_token }}" + CHAT_TEMPLATE)).prompt(PROMPT)
 
 
 def test_a_prompt_that_its_caller_goes_on_writing_is_rendered_anew(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from metaalign_trainer.errors import TrainerError
 from metaalign_trainer.files import new_folder
-from metaalign_trainer.parallel import World, fill, whole_tensor
+from metaalign_trainer.parallel import World, fill, spread, whole_tensor
 
 WEIGHTS, MOMENTS = "weights.safetensors", "moments.safetensors"
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -21,6 +21,7 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 def save(folder: Path, step: int, model: nn.Module, optimizer: torch.optim.AdamW, world: World, *, keep: int) -> None:
     """Write the checkpoint after `step` steps; only the last `keep` stay. All processes must call this together."""
+    spread(model)
     weights: dict[str, Tensor] = {}
     moments: dict[str, Tensor] = {}
     for name, parameter in _trained(model):

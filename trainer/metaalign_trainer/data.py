@@ -89,7 +89,8 @@ def encode(
     answers: Literal["chosen", "both"],
     prompts: Prompts = "meta",
 ) -> tuple[list[Example], list[Rejected]]:
-    """Rows as tokens, and what was left out. `max_length` bounds the prompt with its longest answer, in tokens.
+    """Rows as tokens, and what was left out. `max_length` bounds the prompt with its longest answer, in tokens, and so
+    does the context of the renderer's model.
 
     `prompts`: "none" leaves out the system message, which holds the meta-prompt (the static baseline).
     """
@@ -119,6 +120,8 @@ def _encoded(
     except DataError as e:
         return Rejected(row_id, "template", str(e))
     length = len(ids) + max(map(len, told))
+    if renderer.context is not None and length > renderer.context:
+        return Rejected(row_id, "too_long", f"{length} tokens, and the context of the model is {renderer.context}")
     if length > max_length:
         return Rejected(row_id, "too_long", f"{length} tokens, and max_length is {max_length}")
     return Example(row_id, tuple(ids), told, row.get("flip_id"))

@@ -13,7 +13,7 @@ from metaalign_trainer.errors import TrainerError
 from metaalign_trainer.files import new_folder, write_atomically
 from metaalign_trainer.finish import save_model, trained_weights
 from metaalign_trainer.lessons import Lesson, lesson, note, rows_of
-from metaalign_trainer.model import load_model
+from metaalign_trainer.model import load_model, without_dropout
 from metaalign_trainer.objectives import Dpo, Objective, Scorer, Sft
 from metaalign_trainer.output import Output
 from metaalign_trainer.parallel import World, blocks_of, shard
@@ -75,6 +75,8 @@ class Lap:
     def _prepared(self, model: PreTrainedModel) -> nn.Module:
         """The model as a scorer, with what the configuration puts around it; `model` itself is changed."""
         model.config.use_cache = False
+        if isinstance(self.settings, DpoSettings):
+            without_dropout(model)
         if self.config.lora:
             torch.manual_seed(self.config.seed)  # adapters begin at random
             with_adapters(model, self.config.lora)

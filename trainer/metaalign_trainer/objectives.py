@@ -20,7 +20,7 @@ class Scorer(nn.Module):
         self.model = model
 
     def forward(self, examples: Sequence[Example]) -> Tensor:
-        return answer_logps(self.model, examples)
+        return answer_logps(self.model, examples).clone()  # FSDP hangs its hook on what is no view of something else
 
 
 class Objective(Protocol):

@@ -83,6 +83,17 @@ def shard(whole: nn.Module, model: nn.Module, world: World, *, bf16: bool) -> No
     fully_shard(whole, mesh=mesh, mp_policy=policy)
 
 
+def spread(whole: nn.Module) -> None:
+    """Give back what a forward pass without a backward one has left gathered.
+
+    FSDP keeps the outermost weights whole for a backward pass; until then they are not what the optimiser holds.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    if isinstance(whole, FSDPModule):
+        whole.reshard()
+
+
 def blocks_of(model: Any) -> list[nn.Module]:
     """The layers of a transformers model, each of which is one block of attention and feed-forward."""
     names = set(model._no_split_modules or ())

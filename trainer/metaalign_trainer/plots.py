@@ -7,6 +7,7 @@ from typing import Any
 from metaalign_trainer.metrics import Row
 
 PANELS = (("loss", "loss (nats)"), ("accuracy", "accuracy"))
+TRAINING, HELD_OUT = "#33658a", "#c8553d"
 
 
 def plot_curves(rows: Sequence[Row], path: Path) -> bool:
@@ -21,16 +22,27 @@ def plot_curves(rows: Sequence[Row], path: Path) -> bool:
     for column, stage in enumerate(stages):
         own = [row for row in rows if row["stage"] == stage]
         for (name, label), ax in zip(PANELS, axes[:, column], strict=True):
-            _curve(ax, own, name, "training")
-            _curve(ax, own, f"held_out_{name}", "held out")
+            _curve(ax, own, name, "training", TRAINING)
+            _curve(ax, own, f"held_out_{name}", "held out", HELD_OUT)
             ax.set(title=stage if name == "loss" else None, xlabel="step", ylabel=label)
+            ax.set_xlim(0, own[-1]["step"] + 1)  # all panels of a stage alike
+            if name == "accuracy":
+                ax.set_ylim(-0.02, 1.02)
+                ax.axhline(0.5, color="grey", linewidth=0.8, linestyle=":")
             ax.grid(alpha=0.3)
-            ax.legend() if ax.lines else ax.set_visible(False)
+            shown = ax.get_legend_handles_labels()[0]
+            ax.legend() if shown else ax.set_visible(False)
     figure.savefig(path, dpi=120)
     return True
 
 
-def _curve(ax: Any, rows: Sequence[Row], name: str, label: str) -> None:
+def _curve(ax: Any, rows: Sequence[Row], name: str, label: str, colour: str) -> None:
     points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
     if points:
-        ax.plot(*zip(*points, strict=True), label=label, marker="o" if len(points) < 40 else None, markersize=3)
+        ax.plot(
+            *zip(*points, strict=True),
+            label=label,
+            color=colour,
+            marker="o" if len(points) < 40 else None,
+            markersize=3,
+        )

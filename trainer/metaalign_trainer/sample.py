@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from metaalign_trainer.data import Example
+from metaalign_trainer.errors import DataError
 from metaalign_trainer.template import Renderer
 
 
@@ -21,7 +22,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How answers are drawn; `temperature` 1 and `top_p` 1 take the model's own distribution."""
+    """How answers are drawn: `temperature` 1 and `top_p` 1 take the model's own distribution, `temperature` 0 the
+    likeliest token each time.
+    """
 
     temperature: float
     top_p: float
@@ -44,15 +47,28 @@ def sample(
         drawn = model.generate(
             torch.tensor(ids, device=model.device),
             attention_mask=torch.tensor(mask, device=model.device),
-            do_sample=True,
-            temperature=how.temperature,
-            top_p=how.top_p,
-            top_k=0,
-            max_new_tokens=how.max_new_tokens,
+            **_drawn(how),
+            max_new_tokens=room_for(how.max_new_tokens, longest, renderer),
             eos_token_id=renderer.end_id,
             pad_token_id=renderer.pad_id,
         )
         yield [_answer(row, ids[longest:], renderer) for row, ids in zip(rows, drawn.tolist(), strict=True)]
+
+
+def _drawn(how: Sampling) -> dict[str, Any]:
+    """As arguments of `generate`, whatever the model's own generation_config says."""
+    if how.temperature == 0:
+        return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    return {"do_sample": True, "temperature": how.temperature, "top_p": how.top_p, "top_k": 0}
+
+
+def room_for(new_tokens: int, prompt_tokens: int, renderer: Renderer) -> int:
+    """`new_tokens`, or as many as the context of the model leaves. Raises DataError where the prompt fills it."""
+    if renderer.context is None:
+        return new_tokens
+    if prompt_tokens >= renderer.context:
+        raise DataError(f"the prompt has {prompt_tokens} tokens, and the context of the model is {renderer.context}")
+    return min(new_tokens, renderer.context - prompt_tokens)
 
 
 def _answer(row: Example, ids: list[int], renderer: Renderer) -> Answer:

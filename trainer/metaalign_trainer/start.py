@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from metaalign_trainer.config import Config, LoraSettings
 from metaalign_trainer.errors import TrainerError
@@ -27,13 +28,23 @@ def make_start(config: Config, folder: Path) -> None:
 
 
 def renderer_of(path: str) -> Renderer:
-    """Of a model's own tokenizer. Raises TrainerError where there is none."""
+    """Of a model's own tokenizer, which knows the model's context. Raises TrainerError where there is none."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as e:
         place = "" if Path(path).exists() else "there is no such folder here, and from the Hub "
         raise TrainerError(f"{path}: {place}its tokenizer cannot be loaded: {str(e).splitlines()[0]}") from e
-    return Renderer(tokenizer)
+    return Renderer(tokenizer, _context_of(path))
+
+
+def _context_of(path: str) -> int | None:
+    """Positions that the model was made for; beyond them it fails, or rambles. None where it sets no bound."""
+    if find_adapter_config_file(path):
+        from peft import PeftConfig
+
+        path = str(PeftConfig.from_pretrained(path).base_model_name_or_path)
+    config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def dtype_of(config: Config, device: torch.device) -> tuple[torch.dtype, bool]:

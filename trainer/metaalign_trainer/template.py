@@ -1,7 +1,6 @@
 """One renderer of conversations for training, evaluation and chat."""
 
-import hashlib
-import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,12 +27,13 @@ class Renderer:
     """Messages to tokens, by the tokenizer's own chat template or, where it has none, by CHAT_TEMPLATE.
 
     The template alone puts special tokens: what a tokenizer adds by itself is left out, so that there is one BOS at
-    most. An answer's tokens end with the token that ends a turn. Raises TrainerError where template or tokenizer
-    cannot be used.
+    most, and none that the text of a message spells. An answer's tokens end with the token that ends a turn. `context`
+    is the longest sequence, in tokens, that the model takes; None where it sets no bound. Raises TrainerError where
+    template or tokenizer cannot be used.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", context: int | None = None) -> None:
+        self.tokenizer, self.context = tokenizer, context
         self._last: tuple[Sequence[dict[str, str]], str, list[int]] = ([], "", [])
         if tokenizer.eos_token_id is None:
             raise TrainerError("the tokenizer has no token that ends a text (eos_token): answers could not end")
@@ -54,15 +54,10 @@ class Renderer:
         return next((token for token in ids if token in special), int(self.tokenizer.eos_token_id))
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Of the template and the vocabulary: equal fingerprints give equal tokens."""
-        told = [
-            self.tokenizer.chat_template,
-            self.tokenizer.backend_tokenizer.to_str()
-            if self.tokenizer.is_fast
-            else json.dumps(self.tokenizer.get_vocab(), sort_keys=True),
-        ]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    def special(self) -> re.Pattern[str]:
+        """What the tokenizer reads as one special token wherever it stands, in a message too."""
+        tokens = [str(token) for token in self.tokenizer.added_tokens_decoder.values() if token.special]
+        return re.compile("|".join(map(re.escape, tokens)) or r"(?!)")
 
     def prompt(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a conversation that ends where the assistant's answer begins."""
@@ -99,12 +94,21 @@ class Renderer:
 
     def _rendered(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
         told: Any = [dict(message) for message in messages]
+        for message in told:
+            if spelt := self.special.search(message["content"]):
+                raise DataError(
+                    f"a message of the {message['role']} spells {spelt[0]}, which only the template may put"
+                )
         try:
-            return str(
+            text = str(
                 self.tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=add_generation_prompt)
             )
         except Exception as e:  # whatever a template raises: Jinja's errors, or its own by raise_exception
             raise DataError(f"the chat template refuses these messages: {e}") from e
+        begin = self.tokenizer.bos_token
+        if begin and text.startswith(begin * 2):  # once more before later turns is how some models know them
+            raise DataError(f"the chat template puts {begin}, which begins a text, twice")
+        return text
 
     def _ids(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

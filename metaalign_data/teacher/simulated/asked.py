@@ -15,6 +15,7 @@ TAGS = (
     "history",
     "query",
     "target",
+    "response",
     "response_a",
     "response_b",
     "speaker",
@@ -27,6 +28,7 @@ TAGS = (
     "text",
     "options",
     "heedless",
+    "criterion",
 )
 _WANTS_JSON = re.compile(
     r"\b(?:answer|reply|respond|return|output|only)\b[^.\n]{0,40}?\b(?:with|as|in)\b[^.\n]{0,20}?\bJSON\b",

@@ -82,6 +82,12 @@ def judge(
     return Verdict(score_a, score_b, reason)
 
 
+def on_criterion(system_info: str, user_info: str, query: str, response: str) -> dict[str, object]:
+    """As answers.RubricScore: how far the response follows the meta-prompt, which this judge finds in any criterion."""
+    share = follows(response, system_info, user_info, query, "") if answers(response) else 0.0
+    return {"reason": f"It follows {share:.0%} of what is asked for.", "score": 1 + round(4 * share)}
+
+
 def answers(response: str) -> bool:
     """Whether the response is an answer at all: not empty, and no mere refusal."""
     found = len(words(response))

@@ -103,6 +103,9 @@ class SimulatedTeacher:
         """The answer to a prompt of this package, as its prompt wants it: text or an object; else to a plain chat."""
         if asked.has("response_a", "response_b") and not asked.names("first"):
             return self._verdict(asked, key)
+        if asked.has("response", "criterion"):
+            infos = asked.system_info, asked.user_info, asked.query
+            return judge.on_criterion(*infos, asked.inputs["response"])
         return material.answer(asked, rng) or self._response(asked, key, rng)
 
     def _response(self, asked: Asked, key: bytes, rng: Random) -> str:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import torch
-
-from metaalign_trainer.data import encode
-from metaalign_trainer.model import load_model
+from metaalign_trainer.data import Example
+from metaalign_trainer.errors import DataError
+from metaalign_trainer.model import model_in_use
 from metaalign_trainer.sample import Sampling, sample
 from metaalign_trainer.start import renderer_of
 from metaalign_trainer.template import Message, Renderer
@@ -21,52 +20,46 @@ ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Answering:
-    """`temperature` 0 takes the likeliest token each time."""
+    """A model that is asked one question after the other, each with the same draws."""
 
     model: "PreTrainedModel"
     renderer: Renderer
-    max_new_tokens: int
-    temperature: float
-    seed: int
+    how: Sampling
 
     @classmethod
     def load(cls, path: str, *, max_new_tokens: int, temperature: float, seed: int) -> Self:
         """Raises TrainerError where there is no model."""
-        model: Any = load_model(path, torch.float32)
-        model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-        return cls(model, renderer_of(path), max_new_tokens, temperature, seed)
+        return cls(model_in_use(path), renderer_of(path), Sampling(temperature, 1.0, max_new_tokens, seed))
 
     def answers(self, systems: Sequence[str], question: str) -> list[str]:
-        """One answer for each system message; "" asks without one."""
+        """One answer for each system message; "" asks without one. Raises DataError where one leaves no room for it."""
         return [self._answer(messages(system, question)) for system in systems]
 
-    @torch.no_grad()
     def _answer(self, asked: Sequence[Message]) -> str:
-        torch.manual_seed(self.seed)
-        ids = torch.tensor([self.renderer.prompt(asked)], device=self.model.device)
-        draw = {"do_sample": True, "temperature": self.temperature, "top_k": 0} if self.temperature > 0 else {}
-        model: Any = self.model
-        made = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=self.max_new_tokens,
-            eos_token_id=self.renderer.end_id,
-            pad_token_id=self.renderer.pad_id,
-            **draw or {"do_sample": False},
-        )
-        told = made[0, ids.shape[1] :].tolist()
-        end = told.index(self.renderer.end_id) if self.renderer.end_id in told else len(told)
-        return self.renderer.text(told[:end])
+        row = Example("", tuple(self.renderer.prompt(asked)), ())
+        [[answer]] = sample(self.model, self.renderer, [(0, [row])], self.how)
+        return answer.text
 
 
-def answers_to(rows: Sequence[Mapping[str, Any]], path: str, how: Sampling, max_length: int) -> dict[str, str]:
-    """Row id -> what the model in `path` answers to the row's prompt. Rows whose prompt is too long are left out."""
+def answers_to(asked: Mapping[str, Sequence[Message]], path: str, how: Sampling, max_length: int) -> dict[str, str]:
+    """Name of a prompt -> what the model in `path` answers to it.
+
+    Prompts that leave no room for an answer in `max_length` tokens or the model's context, and those that its template
+    refuses, are left out.
+    """
     renderer = renderer_of(path)
-    examples, _ = encode(rows, renderer, max_length=max_length, answers="chosen")
-    model: Any = load_model(path, torch.float32)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    longest = max_length if renderer.context is None else min(max_length, renderer.context)
+    examples = []
+    for name, prompt in asked.items():
+        try:
+            ids = tuple(renderer.prompt(prompt))
+        except DataError:
+            continue
+        if len(ids) < longest:
+            examples.append(Example(name, ids, ()))
     batches = [(start, examples[start : start + ROWS_AT_ONCE]) for start in range(0, len(examples), ROWS_AT_ONCE)]
-    return {answer.id: answer.text for batch in sample(model, renderer, batches, how) for answer in batch}
+    drawn = sample(model_in_use(path), renderer, batches, how)
+    return {answer.id: answer.text for batch in drawn for answer in batch}
 
 
 def messages(system: str, question: str) -> list[Message]:

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from metaalign_trainer.data import Prompts, load_rows
 from metaalign_trainer.errors import DataError
 from metaalign_trainer.evaluate.figures import Leads, Row, by_group, difference, unseen_combinations
 from metaalign_trainer.evaluate.score import Measure, Scorer
-from metaalign_trainer.model import load_model
+from metaalign_trainer.model import model_in_use
 from metaalign_trainer.start import renderer_of
 
 SPLITS = ("test", "test_unseen_preferences", "test_unseen_queries_and_preferences")
@@ -88,9 +86,8 @@ def evaluated(models: Mapping[str, str], settings: Settings) -> dict[str, Any]:
 
 
 def _scorer(path: str, settings: Settings) -> Scorer:
-    reference = load_model(settings.reference, torch.float32) if settings.reference else None
-    model = load_model(path, torch.float32)
-    return Scorer(model, renderer_of(path), settings.max_length, settings.prompts, reference)
+    reference = model_in_use(settings.reference) if settings.reference else None
+    return Scorer(model_in_use(path), renderer_of(path), settings.max_length, settings.prompts, reference)
 
 
 def _combinations(rows: Sequence[Row], settings: Settings) -> list[Row]:

@@ -2,17 +2,22 @@
 
 pair          a context, a right and a wrong answer
 two-contexts  two contexts and two answers, the first fits the first and the second the second (RPR)
-choices       a context and a list of answers, of which `label` is right (PrefEval, PersonaMem); the likelier answer
-              is taken, so that letters and the order of the options play no part
+choices       a context and a list of answers, of which `label` is right (PrefEval, PersonaMem). With `listed` the
+              question shows them under letters, shuffled, and the likeliest letter is taken; else the likeliest answer
 matrix        k contexts and k answers, each fits the one in its place: controllability
 best-of       no context, right answers and wrong ones (RewardBench 2): whether training did harm
+
+A sixth shape, rubrics, has no answers to choose from: rubrics.py.
 """
 
+import random
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from metaalign_trainer.data import Example
 from metaalign_trainer.errors import DataError
@@ -28,17 +33,32 @@ class Mapped(BaseModel):
     """Which columns of a benchmark hold what."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    shape: Literal["pair", "two-contexts", "choices", "matrix", "best-of"]
+    shape: Literal["pair", "two-contexts", "choices", "matrix", "best-of", "rubrics"]
     query: str = Field(description="column of the question")
     contexts: tuple[str, ...] = Field(default=(), description="columns of the contexts, or one of a list of them")
     answers: tuple[str, ...] = Field(
-        min_length=1, description="columns of the answers, or one of a list; pair and best-of: the right ones first"
+        default=(), description="columns of the answers, or one of a list; pair and best-of: the right ones first"
     )
     label: str | None = Field(
         default=None, description="choices: column of the right one, by place from 0, letter or text; null: the first"
     )
+    listed: bool = Field(
+        default=False, description="choices: the question shows the answers under letters, in an order drawn by row"
+    )
+    rubrics: str | None = Field(default=None, description="rubrics: column of a list of what the judge scores")
+    reference: str | None = Field(default=None, description="rubrics: column of an answer that deserves full scores")
     tier: Literal["user_info", "system_info"] = Field(default="user_info", description="where the contexts stand")
     id: str | None = Field(default=None, description="column that names a row; null counts them")
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        if self.shape == "rubrics" and (self.answers or not self.rubrics):
+            raise ValueError("'rubrics' takes a column of rubrics and no answers")
+        if self.shape != "rubrics" and (self.rubrics or self.reference or not self.answers):
+            raise ValueError(f"'{self.shape}' takes columns of answers and no rubrics")
+        if self.listed and self.shape != "choices":
+            raise ValueError("only 'choices' can be listed")
+        return self
 
 
 @dataclass(frozen=True)
@@ -52,28 +72,49 @@ class Item:
     right: tuple[frozenset[int], ...]
 
 
-def items(rows: Iterable[Mapping[str, Any]], mapped: Mapped, source: str) -> list[Item]:
-    """The rows as questions. Raises DataError, with row and column, on one that does not fit the mapping."""
-    made = []
+SEVERAL = ("two-contexts", "matrix")
+"""Shapes whose questions are asked under several contexts."""
+
+T = TypeVar("T")
+_LETTER = re.compile(r"^\s*\([a-z]\)\s*")
+
+
+def items(rows: Iterable[Mapping[str, Any]], mapped: Mapped, source: str, seed: int = 0) -> list[Item]:
+    """The rows as questions; `seed` decides the order of listed options. Raises DataError as `each_row` does."""
+    made = each_row(rows, mapped, source, _item)
+    return [_listed(item, seed) for item in made] if mapped.listed else made
+
+
+def each_row(
+    rows: Iterable[Mapping[str, Any]], mapped: Mapped, source: str, read: Callable[[Mapping[str, Any], Mapped, str], T]
+) -> list[T]:
+    """What `read` makes of each row, given its name.
+
+    Raises DataError, with row and column, on one that does not fit the mapping, and where there is none.
+    """
+    made: dict[str, T] = {}
     for number, row in enumerate(rows):
         try:
-            made.append(_item(row, mapped, str(row[mapped.id]) if mapped.id else str(number)))
+            name = str(row[mapped.id]) if mapped.id else str(number)
+            if name in made:
+                raise ValueError(f"its {mapped.id} {name!r} is that of an earlier row")
+            made[name] = read(row, mapped, name)
         except KeyError as e:
             raise DataError(f"{source}: has no column {e}; it has {', '.join(row)}") from e
         except (ValueError, TypeError, IndexError) as e:
             raise DataError(f"{source}: row {number}: {e}") from e
     if not made:
         raise DataError(f"{source}: holds no rows")
-    return made
+    return list(made.values())
 
 
 def _item(row: Mapping[str, Any], mapped: Mapped, name: str) -> Item:
-    columns = [_texts(row[column]) for column in mapped.answers]
+    columns = [texts_of(row[column]) for column in mapped.answers]
     answers = tuple(text for texts in columns for text in texts)
-    contexts = tuple(text for column in mapped.contexts for text in _texts(row[column])) or ("",)
+    contexts = tuple(text for column in mapped.contexts for text in texts_of(row[column])) or ("",)
     if len(answers) < 2 or not all(text.strip() for text in answers):
         raise ValueError(f"two answers or more are needed, none of them empty; here are {len(answers)}")
-    if mapped.shape in ("two-contexts", "matrix"):
+    if mapped.shape in SEVERAL:
         if len(contexts) != len(answers):
             raise ValueError(f"{len(contexts)} contexts for {len(answers)} answers")
         right = tuple(frozenset({place}) for place in range(len(answers)))
@@ -83,23 +124,36 @@ def _item(row: Mapping[str, Any], mapped: Mapped, name: str) -> Item:
         right = (frozenset(range(len(columns[0]))),)
     if len(right) != len(contexts):
         raise ValueError(f"{len(contexts)} contexts, where '{mapped.shape}' takes {len(right)}")
-    return Item(name, _query(row[mapped.query]), contexts, answers, right)
+    return Item(name, query_of(row[mapped.query]), contexts, answers, right)
 
 
-def _texts(value: object) -> list[str]:
+def texts_of(value: object) -> list[str]:
     """A text, a message, or a list of either."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
         return [str(value["content"])]
     if isinstance(value, Sequence):
-        return [text for each in value for text in _texts(each)]
+        return [text for each in value for text in texts_of(each)]
     raise ValueError(f"{value!r} is no text")
 
 
-def _query(value: object) -> str:
+def _listed(item: Item, seed: int) -> Item:
+    """The same question with its options under letters, in an order that hides which came first."""
+    order = list(range(len(item.answers)))
+    random.Random(f"{seed} {item.id}").shuffle(order)
+    letters = tuple(f"({chr(ord('a') + place)})" for place in range(len(order)))
+    options = "\n".join(
+        f"{letter} {_LETTER.sub('', item.answers[old])}" for letter, old in zip(letters, order, strict=True)
+    )
+    query = f"{item.query}\n\n{options}\n\nWhich option suits me best? Answer with its letter alone, such as (a)."
+    right = tuple(frozenset(order.index(place) for place in places) for places in item.right)
+    return replace(item, query=query, answers=letters, right=right)
+
+
+def query_of(value: object) -> str:
     """A text, or the last of the messages."""
-    return _texts(value)[-1]
+    return texts_of(value)[-1]
 
 
 def _place(label: object, answers: Sequence[str]) -> int:
@@ -116,55 +170,97 @@ def _place(label: object, answers: Sequence[str]) -> int:
 
 
 def benchmark(
-    scorer: Scorer, questions: Sequence[Item], tier: str, layout: Layout, measure: Measure, seed: int = 0
+    scorer: Scorer, questions: Sequence[Item], mapped: Mapped, layout: Layout, measure: Measure, seed: int = 0
 ) -> dict[str, Any]:
-    """How often the likeliest answer to a context is a right one, and how often it is for all contexts of a question.
+    """How often the likeliest answer to a context is a right one ("contexts", where a question has several), and how
+    often it is for all contexts of a question ("questions").
 
-    A tie for the first place is no success. Questions that are longer than the model takes are left out and counted.
+    A tie for the first place is no success. Questions that the model cannot take are left out and counted by reason.
+    For shape "matrix" also "matrix": how often, under context i, answer j is the likeliest; None where k is not the
+    same in all questions. The best is 1 on the diagonal.
     """
-    examples: dict[str, Example] = {}
-    too_long = 0
-    for item in questions:
-        made = {
-            f"{item.id} {place}": _example(scorer, item, place, tier, layout) for place in range(len(item.contexts))
-        }
-        if any(len(e.prompt) + max(map(len, e.answers)) > scorer.max_length for e in made.values()):
-            too_long += 1
-        else:
-            examples |= made
-    scores = scorer.scores(list(examples.values()), measure)
+    examples, left_out = _examples(scorer, questions, mapped.tier, layout)
+    scores = scorer.scores([example for of_item in examples.values() for example in of_item], measure)
     whole: list[float] = []
     single: list[float] = []
+    likeliest: list[list[list[float]]] = []
     for item in questions:
-        names = [f"{item.id} {place}" for place in range(len(item.contexts))]
-        if names[0] not in scores:
+        if item.id not in examples:
             continue
-        won = [_won(scores[name], right) for name, right in zip(names, item.right, strict=True)]
+        of_contexts = [scores[example.id] for example in examples[item.id]]
+        won = [_won(own, right) for own, right in zip(of_contexts, item.right, strict=True)]
         whole.append(float(all(won)))
         single.append(sum(won) / len(won))
+        likeliest.append([_shares(own) for own in of_contexts])
     if not whole:
-        raise DataError(f"all {too_long} questions are longer than {scorer.max_length} tokens")
-    return {"contexts": _told(single, seed), "questions": _told(whole, seed), "too_long": too_long}
+        raise DataError(f"no question can be scored: {', '.join(f'{reason} {n}' for reason, n in left_out.items())}")
+    told: dict[str, Any] = {"questions": share_of(whole, seed), "left_out": dict(left_out)}
+    if mapped.shape in SEVERAL:
+        told["contexts"] = share_of(single, seed)
+    return told | ({"matrix": _mean_of(likeliest)} if mapped.shape == "matrix" else {})
+
+
+def _examples(
+    scorer: Scorer, questions: Sequence[Item], tier: str, layout: Layout
+) -> tuple[dict[str, list[Example]], Counter[str]]:
+    """Question -> an example for each of its contexts, and how many questions are left out for which reason."""
+    longest = scorer.max_length if scorer.renderer.context is None else min(scorer.max_length, scorer.renderer.context)
+    examples: dict[str, list[Example]] = {}
+    left_out: Counter[str] = Counter()
+    for item in questions:
+        try:
+            made = [_example(scorer, item, place, tier, layout) for place in range(len(item.contexts))]
+        except DataError:
+            left_out["template"] += 1
+            continue
+        if any(len(e.prompt) + max(map(len, e.answers)) > longest for e in made):
+            left_out["too_long"] += 1
+        else:
+            examples[item.id] = made
+    return examples, left_out
 
 
 def _example(scorer: Scorer, item: Item, place: int, tier: str, layout: Layout) -> Example:
-    context = item.contexts[place]
-    system = layout(context, "") if tier == "system_info" else layout("", context)
-    prompt: list[Message] = [{"role": "user", "content": item.query}]
-    if context:
-        prompt.insert(0, {"role": "system", "content": system})
+    prompt = asked(item.query, item.contexts[place], tier, layout)
     answers = tuple(tuple(scorer.renderer.answer(prompt, text)) for text in item.answers)
     return Example(f"{item.id} {place}", tuple(scorer.renderer.prompt(prompt)), answers)
 
 
+def asked(query: str, context: str, tier: str, layout: Layout) -> list[Message]:
+    """The prompt of a question under a context, as a row of a dataset has it; without one, the question alone."""
+    prompt: list[Message] = [{"role": "user", "content": query}]
+    if context:
+        system = layout(context, "") if tier == "system_info" else layout("", context)
+        prompt.insert(0, {"role": "system", "content": system})
+    return prompt
+
+
 def _won(scores: Sequence[float], right: frozenset[int]) -> bool:
+    return all(place in right for place in _first(scores))
+
+
+def _first(scores: Sequence[float]) -> list[int]:
     best = max(scores)
-    first = [place for place, score in enumerate(scores) if score == best]
-    return all(place in right for place in first)
+    return [place for place, score in enumerate(scores) if score == best]
 
 
-def _told(values: Sequence[float], seed: int) -> dict[str, Any]:
+def _shares(scores: Sequence[float]) -> list[float]:
+    """1 for the likeliest answer; equal parts where several are."""
+    first = _first(scores)
+    return [float(place in first) / len(first) for place in range(len(scores))]
+
+
+def _mean_of(tables: Sequence[Sequence[Sequence[float]]]) -> list[list[float]] | None:
     import numpy as np
 
-    found = share(np.array(values), list(range(len(values))), seed)
-    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+    if len({len(table) for table in tables}) > 1:
+        return None
+    mean: list[list[float]] = np.mean(np.array(tables), axis=0).tolist()
+    return mean
+
+
+def share_of(values: Sequence[float], seed: int) -> dict[str, Any]:
+    """The mean of a value for each question with its interval, for JSON."""
+    import numpy as np
+
+    return asdict(share(np.array(values), list(range(len(values))), seed))

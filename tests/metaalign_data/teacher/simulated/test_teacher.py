@@ -17,6 +17,7 @@ from metaalign_data.teacher.simulated.world import world
 
 CELL = {"dimension": "tone", "value": "formal", "meaning": "Use a formal tone.", "style": "friendly"}
 INFOS = {"system_info": "", "user_info": "", "history": ""}
+MET = {"system_info": "", "user_info": ""}
 IMPLIED = {"contrast": "Use a relaxed tone.", **CELL}
 PAIR = {"query": "Why?", "response_a": "x", "response_b": "y"}
 INPUTS = {
@@ -35,6 +36,7 @@ INPUTS = {
     "generate_heedless_response": {"query": "Why?", **INFOS},
     "follow_meta_prompt": {"query": "Why?", **INFOS},
     "judge_without_context": PAIR,
+    "judge_rubric": {"query": "Why?", "reference": "", "response": "x", "criterion": "Is it brief?", **MET},
     "judge_pairwise": {"criteria": "", **PAIR, **INFOS},
 }
 NO_TASKS = {"answer_json", "meta_prompt", "repair_json"}
