@@ -47,8 +47,9 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 DATA, TRAINING = ROOT / "recipes" / "reproduce.yaml", ROOT / "recipes" / "train-reproduce.yaml"
 SEEDS = 3
-DPO = ("dpo.epochs=1", "dpo.rows_per_step=8", "dpo.tokens_at_once=4096", "dpo.learning_rate=5.0e-4")
-HALF = "sft.epochs=4"
+DPO = ("dpo.epochs=3", "dpo.rows_per_step=12", "dpo.tokens_at_once=4096", "dpo.learning_rate=1.0e-3")
+DPO += ("dpo.schedule=linear", "dpo.beta=0.05")
+HALF = "sft.epochs=2"
 SMALL = {"sft": ("sft.max_steps=20",), "dpo": ("dpo.max_steps=5",)}
 Models = dict[str, Path]
 

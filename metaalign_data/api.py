@@ -119,7 +119,7 @@ async def arun(
         recipe = recipe.limited(limit)
     folder = RunFolder(Path(out) if out else default_folder(recipe, simulate=simulate))
     library = library_of(recipe)
-    preflight(recipe, library, await met_before(ledger or folder.ledger))
+    preflight(recipe, library, met_before(ledger or folder.ledger))
     found = await changes(recipe, folder, ledger or folder.ledger)
     if found and not on_change(found):
         raise UserError("nothing was asked and nothing was changed", fix="name another directory to keep this one")

@@ -21,6 +21,7 @@ from metaalign_data.teacher.batch.journal import Journal
 from metaalign_data.teacher.budget import Budget, Spending, spending_of
 from metaalign_data.teacher.expenses import Account, Costly
 from metaalign_data.teacher.ledger import Ledger
+from metaalign_data.teacher.ledger_care import names_of_facts
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.openai.probe import MOST, MOST_CALLS
 from metaalign_data.teacher.pace import Paces
@@ -183,15 +184,14 @@ def same_model(settings: TeacherSettings) -> str:
     return settings.model_dump_json(exclude={"weight"})
 
 
-async def met_before(path: Path) -> frozenset[str]:
-    """Identities of the clients whose servers have answered the probe of an earlier run with the ledger in `path`."""
-    if not path.exists() or not path.stat().st_size:  # noqa: ASYNC240  a moment
+def met_before(path: Path) -> frozenset[str]:
+    """Identities of the clients whose servers have answered the probe of an earlier run with the ledger in `path`.
+
+    None of a ledger that cannot be read: the run opens it next, and tells.
+    """
+    if not path.exists():
         return frozenset()
-    book = Ledger.open(path)
-    try:
-        return frozenset(name.removeprefix(PROBE) for name in book.facts(PROBE))
-    finally:
-        await book.close()
+    return frozenset(name.removeprefix(PROBE) for name in names_of_facts(path, PROBE))
 
 
 @asynccontextmanager

@@ -84,6 +84,16 @@ def totals_of(path: Path, keys: Iterable[str]) -> Totals:
     return found
 
 
+def names_of_facts(path: Path, prefix: str) -> list[str]:
+    """Names of what earlier runs found out that begin with `prefix`; none where the file cannot be read."""
+    try:
+        with closing(_read_only(path)) as connection:
+            rows = connection.execute("SELECT name FROM facts WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+            return [name for (name,) in rows]
+    except sqlite3.Error:
+        return []
+
+
 def set_aside(path: Path, keys: Iterable[str]) -> int:
     """Have these answers asked again the next time; they stay in the file, and in what it cost. Returns how many."""
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -21,7 +21,9 @@ BAD_DAY = {
     "restart_after": 400,
     "restart_s": 1.5,
 }
-STAGES = ["sample_preferences", "generate_responses", "judge", "pair"]
+STAGES = ["sample_preferences", "generate_responses", {"judge": {"votes": 2}}, {"pair": {"min_margin": 0.0}}]
+SEED = 8
+"""This server's verdicts are drawn by lot: with this seed some pairs come out."""
 PROBES = ("told you about JSON yesterday", "any number between one and a million")
 OF_THE_TEACHER = {"malformed", "length", "refused", "empty", "bad_request", "timeout", "connection", "server_error"}
 
@@ -30,6 +32,7 @@ def recipe_for(server: MockOpenAI, folder: Path, **settings: object) -> Path:
     """The deadline alone is shorter than the default, so that no test waits two minutes for silence."""
     recipe = {
         "name": "bad-day",
+        "seed": SEED,
         "teacher": {"model": "mock-model", "base_url": server.base_url, "timeout_s": 1.0, **settings},
         "queries": {"source": "bundled", "limit": 30},
         "run": {"max_failure_rate": 1.0},
