@@ -46,7 +46,7 @@ class ChatRequest(BaseModel):
 
     def again(self, sample: int) -> Self:
         """The same question once more: an independent answer, the `sample`-th (from 0)."""
-        return self.model_copy(update={"sample": sample})
+        return self if sample == self.sample else self.model_copy(update={"sample": sample})
 
     def json_schema(self) -> dict[str, Any] | None:
         """JSON Schema of the answer, or None for free text."""
