@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -14,6 +13,7 @@ from metaalign_data.records import digest
 from metaalign_data.teacher.simulated.instance import instance_of
 
 _RESPONSES = re.compile(r"<response_[ab]>(.*?)</response_[ab]>", re.DOTALL)
+MARK = "0123456789abcdef"
 TEXT = "It depends on what you value: a short example shows why one way is clearer than another. " * 3
 
 
@@ -31,15 +31,15 @@ class CheapTeacher:
     async def complete(self, request: ChatRequest) -> Completion:
         said = request.messages[-1].content
         mark = digest(said, str(request.sample))
-        text = f"{TEXT}{mark}" if request.output is None else json.dumps(self._object(request.output, said, mark))
+        text = f"{TEXT}{mark}" if request.output is None else self._json(request.output, said, mark)
         return Completion(text=text, model=self.model, usage=Usage(prompt_tokens=len(said) // 4, completion_tokens=70))
 
-    def _object(self, output: type[BaseModel], said: str, mark: str) -> Any:
+    def _json(self, output: type[BaseModel], said: str, mark: str) -> str:
         if output is PairwiseVerdict:
             first, second = (digest(part) for part in _RESPONSES.findall(said))
             scores = {"score_a": 9, "score_b": 2} if first > second else {"score_a": 2, "score_b": 9}
-            return {"reason": "It is nearer.", **scores, "winner": "a" if first > second else "b"}
-        return instance_of(_schema(output), f"Whoever asks wants it that way, {mark}.")
+            return json.dumps({"reason": "It is nearer.", **scores, "winner": "a" if first > second else "b"})
+        return _instance(output).replace(MARK, mark)
 
     def check(self) -> Sequence[str]:
         return []
@@ -53,5 +53,6 @@ class CheapTeacher:
 
 
 @cache
-def _schema(output: type[BaseModel]) -> dict[str, Any]:
-    return output.model_json_schema()
+def _instance(output: type[BaseModel]) -> str:
+    """JSON that fits, with MARK where the mark of an answer is to stand."""
+    return json.dumps(instance_of(output.model_json_schema(), f"Whoever asks wants it that way, {MARK}."))

@@ -1,5 +1,7 @@
 """What prompting and teachers share: messages, requests, completions, token counts."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,13 +42,24 @@ class ChatRequest(BaseModel):
     output: type[BaseModel] | None = Field(default=None, exclude=True)
     prompt: str = ""
 
+    @cached_property
+    def shaping(self) -> str:
+        """All in it that shapes the answer, as JSON; beside `output`."""
+        return self.model_dump_json(include={"messages", "temperature", "max_tokens", "sample"})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that says anew what shapes its answer: pydantic would take over what is cached here."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("shaping", None)
+        return copy
+
     def expecting(self, output: type[BaseModel]) -> Self:
         """The same request, answered as JSON that parses as `output`."""
         return self.model_copy(update={"output": output})
 
     def again(self, sample: int) -> Self:
         """The same question once more: an independent answer, the `sample`-th (from 0)."""
-        return self.model_copy(update={"sample": sample})
+        return self if sample == self.sample else self.model_copy(update={"sample": sample})
 
     def json_schema(self) -> dict[str, Any] | None:
         """JSON Schema of the answer, or None for free text."""

@@ -48,13 +48,16 @@ class FrontMatter(BaseModel):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A loaded prompt file. `version` is "id@" and the first 12 hex digits of the file's SHA-256."""
+    """A loaded prompt file. `version` is "id@" and the first 12 hex digits of the file's SHA-256.
+
+    A section without inputs is the same message each time: it is rendered once.
+    """
 
     path: Path
     front: FrontMatter
     version: str
     output: type[BaseModel] | None
-    sections: tuple[tuple[Role, Template], ...]
+    sections: tuple[tuple[Role, Template] | Message, ...]
     tags: frozenset[str]
 
     def messages(self, **inputs: object) -> tuple[Message, ...]:
@@ -63,7 +66,12 @@ class Prompt:
             raise UserError(f"takes inputs {sorted(self.front.inputs)}, got {sorted(inputs)}", where=str(self.path))
         data = {name: self._harmless(value) for name, value in inputs.items()}
         try:
-            return tuple(Message(role=role, content=template.render(data).strip()) for role, template in self.sections)
+            return tuple(
+                section
+                if isinstance(section, Message)
+                else Message(role=section[0], content=section[1].render(data).strip())
+                for section in self.sections
+            )
         except TemplateError as e:
             raise UserError(f"cannot be rendered: {e}", where=str(self.path)) from e
 
@@ -102,7 +110,7 @@ def load_prompt(path: Path) -> Prompt:
         used = meta.find_undeclared_variables(_ENV.parse(body))
         pieces = _SECTION.split(body)
         sections = tuple(
-            (_role(role), _template(text.strip())) for role, text in zip(pieces[1::2], pieces[2::2], strict=True)
+            _section(_role(role), text.strip()) for role, text in zip(pieces[1::2], pieces[2::2], strict=True)
         )
     except TemplateError as e:
         raise UserError(f"bad template: {e}", where=str(path)) from e
@@ -120,6 +128,11 @@ def load_prompt(path: Path) -> Prompt:
         sections=sections,
         tags=frozenset(tag.lower() for tag in _TAG.findall(body)),
     )
+
+
+def _section(role: Role, text: str) -> tuple[Role, Template] | Message:
+    template = _template(text)
+    return (role, template) if "{" in text else Message(role=role, content=template.render().strip())
 
 
 def _template(text: str) -> Template:

@@ -81,7 +81,7 @@ class Flow:
         ended.made[depth].extend(children)
         if depth + 1 == len(self.steps):
             return ended
-        if self.serial:
+        if self.serial or len(children) < 2:
             for child in children:
                 ended.absorb(await self.run(child, depth + 1))
             return ended

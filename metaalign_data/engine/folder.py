@@ -2,15 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import polars as pl
 from filelock import FileLock, Timeout
 
 from metaalign_data.errors import UserError
+
+Row = TypeVar("Row")
 
 REJECTS = pl.Schema(
     {"row_id": pl.String(), "stage": pl.String(), "reason": pl.String(), "detail": pl.String(), "row": pl.String()}
@@ -126,20 +129,30 @@ def write_atomically(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-class Parts:
-    """A growing table as parquet parts of at most `rows_per_part` rows, each written atomically."""
+class Parts(Generic[Row]):
+    """A growing table as parquet parts of at most `rows_per_part` rows, each written atomically.
 
-    def __init__(self, folder: Path, schema: pl.Schema, rows_per_part: int = ROWS_PER_PART) -> None:
+    `frame` makes a frame with the columns of `schema` of some of the rows, where these are no dicts of them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        schema: pl.Schema,
+        rows_per_part: int = ROWS_PER_PART,
+        frame: Callable[[Sequence[Row]], pl.DataFrame] | None = None,
+    ) -> None:
         self.folder, self.schema, self.rows_per_part = folder, schema, rows_per_part
-        self._rows: list[Mapping[str, Any]] = []
+        self._frame = frame or partial(pl.DataFrame, schema=schema)
+        self._rows: list[Row] = []
         self._written = 0
         folder.mkdir(parents=True, exist_ok=True)
 
-    def extend(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def extend(self, rows: Iterable[Row]) -> None:
         self._rows.extend(rows)
         while len(self._rows) >= self.rows_per_part:
             head, self._rows = self._rows[: self.rows_per_part], self._rows[self.rows_per_part :]
-            self._write(pl.DataFrame(head, schema=self.schema))
+            self._write(self._frame(head))
 
     def extend_frame(self, frame: pl.DataFrame) -> None:
         """All rows of a frame that has the columns of the schema."""
@@ -149,7 +162,7 @@ class Parts:
     def close(self) -> None:
         """Write what is left; an empty table gets one empty part, so that it has its columns."""
         if self._rows or not self._written:
-            self._write(pl.DataFrame(self._rows, schema=self.schema))
+            self._write(self._frame(self._rows))
             self._rows = []
 
     def close_as(self, path: Path) -> None:

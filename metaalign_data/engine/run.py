@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -24,7 +26,7 @@ from metaalign_data.engine.target import CUT
 from metaalign_data.engine.window import Window
 from metaalign_data.queries import BadRow, Read
 from metaalign_data.recipe import StageSpec
-from metaalign_data.records import Query, Record, Subset, from_frame, schema, to_dict
+from metaalign_data.records import Query, Record, Subset, from_frame, lines_to_frame, schema, to_line
 from metaalign_data.stage import Context
 from metaalign_data.teacher.trail import trail
 
@@ -64,10 +66,10 @@ class Runner:
         self.at_table: str | None = None
         self.contexts = {spec.name: context(spec.name) for spec in self.specs}
         self.counts: Counts = {name: StageCounts() for name in (QUERIES, *(spec.name for spec in self.specs))}
-        self._rejects = {name: Parts(folder.rejects / f".{name}", REJECTS) for name in self.counts}
-        self._failures = Parts(folder.root / ".failures", FAILURES)
-        self._asked = Parts(folder.asked, ASKED, SHORT_ROWS_PER_PART)
-        self._lineage = Parts(folder.lineage, LINEAGE, SHORT_ROWS_PER_PART)
+        self._rejects = {name: Parts[Mapping[str, str]](folder.rejects / f".{name}", REJECTS) for name in self.counts}
+        self._failures = Parts[Mapping[str, str]](folder.root / ".failures", FAILURES)
+        self._asked = Parts[Mapping[str, str]](folder.asked, ASKED, SHORT_ROWS_PER_PART)
+        self._lineage = Parts[Mapping[str, str]](folder.lineage, LINEAGE, SHORT_ROWS_PER_PART)
         self.cut_short = False
         self._stopped: Exception | None = None
         self._table: asyncio.Task[None] | None = None
@@ -101,7 +103,7 @@ class Runner:
                     await self._run_table(segment, last, record)
                     last = segment.name
                 else:
-                    tables = [Parts(self.folder.tables / step.name, schema(step.gives)) for step in segment]
+                    tables = [self._table_of(step) for step in segment]
                     await self._run_rows(segment, source, tables, count=last == QUERIES)
                     while last == QUERIES and more:
                         passed = await asyncio.to_thread(self._passed, segment[-1], plan[i + 1 :])
@@ -117,6 +119,11 @@ class Runner:
             self._asked.close()
             self._lineage.close()
         return self.folder.table(last)
+
+    def _table_of(self, step: RowStep) -> Parts[str]:
+        """The table of what the step makes, which takes its rows as lines."""
+        frame = partial(lines_to_frame, record=step.gives)
+        return Parts(self.folder.tables / step.name, schema(step.gives), frame=frame)
 
     def _good(self, queries: Iterable[Read]) -> Iterator[Record]:
         counts = self.counts[QUERIES]
@@ -145,7 +152,7 @@ class Runner:
         return dict(table.group_by("subset").len().collect().iter_rows())
 
     async def _run_rows(
-        self, steps: tuple[RowStep, ...], source: Iterator[Record], tables: Sequence[Parts], *, count: bool
+        self, steps: tuple[RowStep, ...], source: Iterator[Record], tables: Sequence[Parts[str]], *, count: bool
     ) -> None:
         """Feed the source into the steps, `window` rows at a time; outcomes are written in the order of the rows."""
         flow = Flow(steps, self.contexts, self.counts, self.at_work, self.serial)
@@ -168,7 +175,7 @@ class Runner:
             raise self._stopped
         self.cut_short = False
 
-    def _settle(self, work: Window[Ended], tables: Sequence[Parts], *, count: bool) -> None:
+    def _settle(self, work: Window[Ended], tables: Sequence[Parts[str]], *, count: bool) -> None:
         """Write down what has ended, and stop where it says so."""
         for task in work.ended():
             try:
@@ -178,7 +185,7 @@ class Runner:
                 continue
             self.rows_done += count
             for table, rows in zip(tables, ended.made, strict=True):
-                table.extend(map(to_dict, rows))
+                table.extend(map(to_line, rows))
             for reject in ended.rejects:
                 self._rejects[reject["stage"]].extend([reject])
             self._failures.extend(ended.failures)
@@ -209,7 +216,8 @@ class Runner:
 
     async def _take(self, step: TableStep, made: Path, record: type[Record]) -> None:
         """Split what the stage made into its table and its rejects."""
-        counts, parts = self.counts[step.name], Parts(self.folder.tables / step.name, schema(record))
+        counts = self.counts[step.name]
+        parts = Parts[Mapping[str, Any]](self.folder.tables / step.name, schema(record))
         for kept, rejects in kept_and_dropped(made, schema(record)):
             parts.extend_frame(kept)
             counts.pass_table(kept.height)

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,7 +154,7 @@ class Session:
     async def _probed(self, settings: TeacherSettings, client: Client) -> dict[str, object]:
         """What a probe finds out, paid for; {} where the budget has no room for it: refusals will tell, too."""
         price = settings.list_price
-        most = replace(spending_of(MOST, price), calls=MOST_CALLS) if isinstance(client, Costly) else Spending()
+        most = spending_of(MOST, price)._replace(calls=MOST_CALLS) if isinstance(client, Costly) else Spending()
         if not self.budget.holds(most):
             return {}
         self.budget.hold(most)

@@ -20,6 +20,9 @@ async def all_ended(work: Iterable[Awaitable[T]]) -> list[T]:
     What was answered is in the ledger by then, and nothing goes on asking for a row that is over. What stops the run is
     graver than what fails this row, and that than a useless answer.
     """
+    work = list(work)
+    if len(work) < 2:  # needs no task of its own
+        return [await each for each in work]
     outcomes = await asyncio.gather(*work, return_exceptions=True)
     results = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
     errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]

@@ -77,14 +77,15 @@ class Judge:
         comparisons = [outcome for outcome in outcomes if isinstance(outcome, Comparison)]
         if not comparisons:
             return [_most_frequent(left_out)]
-        version = self._request(row, planned[0], Ballot(0, swapped=False, sample=0), ctx).prompt
+        version = self._request(row, planned[0], swapped=False, ctx=ctx).prompt
         return [Judgement(responses=row, comparisons=tuple(comparisons), prompt_versions=(version,)), *left_out]
 
     async def compare(self, row: ResponseSet, pair: Matchup, rng: Random, ctx: Context) -> Comparison | Reject:
         """All votes on one pair, and what they decide; a Reject where too few of them are of use."""
         writers = {row.responses[pair.a].model, row.responses[pair.b].model} if self.config.independent else set()
         ballots = self._ballots(others(ctx.judges, writers), b_first=rng.random() < 0.5)
-        outcomes = await all_ended(unless_useless(self._vote(row, pair, ballot, ctx)) for ballot in ballots)
+        shown = {swapped: self._request(row, pair, swapped, ctx) for swapped in {b.swapped for b in ballots}}
+        outcomes = await all_ended(unless_useless(self._vote(shown[b.swapped], b, ctx)) for b in ballots)
         votes = [outcome for outcome in outcomes if isinstance(outcome, Vote)]
         useless = [outcome for outcome in outcomes if isinstance(outcome, Reject)]
         if not self._enough(votes, len(ballots)):
@@ -107,9 +108,8 @@ class Judge:
         one_order = len({vote.swapped for vote in votes}) < 2
         return 2 * len(votes) >= asked and not (self.config.swap_positions and one_order)
 
-    async def _vote(self, row: ResponseSet, pair: Matchup, ballot: Ballot, ctx: Context) -> Vote:
-        request = self._request(row, pair, ballot, ctx)
-        completion = await ctx.judges[ballot.judge].complete(request)
+    async def _vote(self, shown: ChatRequest, ballot: Ballot, ctx: Context) -> Vote:
+        completion = await ctx.judges[ballot.judge].complete(shown.again(ballot.sample))
         winner, score_a, score_b, reason = _read(completion.text, self._rubric(ctx))
         if ballot.swapped:
             winner, score_a, score_b = MIRRORED[winner], score_b, score_a
@@ -123,10 +123,10 @@ class Judge:
             judge=ballot.judge,
         )
 
-    def _request(self, row: ResponseSet, pair: Matchup, ballot: Ballot, ctx: Context) -> ChatRequest:
-        """All that the judge sees."""
+    def _request(self, row: ResponseSet, pair: Matchup, swapped: bool, ctx: Context) -> ChatRequest:
+        """All that the judge sees, `b` of the pair first where they are swapped."""
         side, rubric = row.scenario.all_sides[pair.side], self._rubric(ctx)
-        first, second = (pair.b, pair.a) if ballot.swapped else (pair.a, pair.b)
+        first, second = (pair.b, pair.a) if swapped else (pair.a, pair.b)
         request = ctx.render(
             "judge_pairwise",
             system_info=side.system_info,
@@ -136,7 +136,7 @@ class Judge:
             response_a=row.responses[first].text,
             response_b=row.responses[second].text,
             criteria=rubric.text if rubric else "",
-        ).again(ballot.sample)
+        )
         return request.model_copy(update={"output": rubric_verdict(rubric.names)}) if rubric else request
 
     def _rubric(self, ctx: Context) -> Rubric | None:

@@ -1,8 +1,8 @@
 """What a run may spend, held before each request and not regretted after it."""
 
 import asyncio
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from metaalign_data.chat import ChatRequest, Completion, Usage
 from metaalign_data.errors import BudgetReached, UserError
@@ -29,15 +29,14 @@ def upper_bound(request: ChatRequest) -> Usage:
     return Usage(prompt_tokens=messages + schema + REQUEST_TOKENS, completion_tokens=request.max_tokens)
 
 
-@dataclass(frozen=True)
-class Spending:
+class Spending(NamedTuple):
     """Calls, tokens and USD: of one request, or of many."""
 
     calls: int = 0
     tokens: int = 0
     usd: Decimal = Decimal(0)
 
-    def __add__(self, other: "Spending") -> "Spending":
+    def __add__(self, other: "Spending") -> "Spending":  # type: ignore[override]
         return Spending(self.calls + other.calls, self.tokens + other.tokens, self.usd + other.usd)
 
     def __sub__(self, other: "Spending") -> "Spending":
@@ -68,6 +67,7 @@ class Budget:
         self.stopped: Exception | None = None
         self._reserved = Spending()
         self._settled = asyncio.Event()
+        self._waits = False
 
     def stop(self, reason: Exception) -> None:
         """From now on whoever would ask gets `reason`; who has asked already gets the answer."""
@@ -81,13 +81,14 @@ class Budget:
         reached ends the asking for all, so that a run does not go on with the small requests only.
         """
         while self.stopped is None:
-            if cap := self._passed_by(self.spent + most):
-                self.stop(BudgetReached(f"{cap} is reached"))
-            elif self._passed_by(self.spent + self._reserved + most):
-                await self._settled.wait()
-            else:
+            if self.holds(most):
                 self._reserved += most
                 return
+            if cap := self._passed_by(self.spent + most):
+                self.stop(BudgetReached(f"{cap} is reached"))
+            else:
+                self._waits = True
+                await self._settled.wait()
         raise self.stopped.with_traceback(None)  # raised many times: it would grow with each
 
     def holds(self, most: Spending) -> bool:
@@ -105,8 +106,9 @@ class Budget:
         self._wake()
 
     def _wake(self) -> None:
-        self._settled.set()
-        self._settled = asyncio.Event()
+        if self._waits:
+            self._settled.set()
+            self._settled, self._waits = asyncio.Event(), False
 
     def _passed_by(self, sum_: Spending) -> str:
         """The first cap that `sum_` passes, as a phrase; "" for none."""

@@ -35,13 +35,11 @@ _SUMS = """
 SELECT model, cost_usd, count(*), sum(prompt_tokens), sum(completion_tokens) FROM completions GROUP BY model, cost_usd
 """
 
-_SHAPING = {"messages", "temperature", "max_tokens", "sample"}
-
 
 def ledger_key(identity: str, request: ChatRequest) -> str:
     """32 hex digits: a hash of all that shapes the answer. `identity` is the client's."""
     schema = schema_text(request.output) if request.output else ""
-    return digest(identity, request.model_dump_json(include=_SHAPING), schema, size=16)
+    return digest(identity, request.shaping, schema, size=16)
 
 
 def checksum(*answer: object) -> str:
@@ -123,9 +121,8 @@ class Ledger:
         usage, usd = answer.usage, None if cost is None else str(cost)
         told = (key, answer.model, answer.finish_reason, usage.prompt_tokens, usage.completion_tokens, usd)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        asked = request.model_dump_json(include=_SHAPING)
         sealed = checksum(*told, answer.attempts, answer.text)
-        await self._write(_PUT, (*told, answer.attempts, now, request.prompt, asked, answer.text, sealed))
+        await self._write(_PUT, (*told, answer.attempts, now, request.prompt, request.shaping, answer.text, sealed))
 
     async def put_expense(self, what: str, model: str, usage: Usage, cost: Decimal | None) -> None:
         """Keep what was paid for something that no request will ask for again: a probe, a reply without an answer.

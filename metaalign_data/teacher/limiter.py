@@ -7,6 +7,7 @@ from metaalign_data.errors import TeacherError
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.meter import Meter
 from metaalign_data.teacher.pace import Outcome, Pace, Paces
+from metaalign_data.teacher.places import Places
 
 CHARS_PER_TOKEN = 4
 
@@ -30,7 +31,7 @@ class Limited:
     ) -> None:
         self.inner, self.timeout_s, self.meter, self.longest_pause_s = inner, timeout_s, meter, longest_pause_s
         self.pace = pace or Paces().of("", max_concurrency)
-        self._slots = asyncio.Semaphore(max_concurrency)
+        self._slots = Places(max_concurrency)
 
     async def complete(self, request: ChatRequest) -> Completion:
         """One attempt. Raises TeacherError "timeout" at the deadline, and what the client raises."""

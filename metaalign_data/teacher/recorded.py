@@ -8,6 +8,7 @@ from metaalign_data.errors import MetaalignError
 from metaalign_data.teacher.base import Teacher
 from metaalign_data.teacher.ledger import Ledger, ledger_key
 from metaalign_data.teacher.meter import Meter
+from metaalign_data.teacher.places import Places
 from metaalign_data.teacher.price import Price
 from metaalign_data.teacher.trail import leave
 
@@ -30,7 +31,7 @@ class Recorded:
         unsettled: int | None = None,
     ) -> None:
         self.inner, self.ledger, self.identity, self.price, self.meter = inner, ledger, identity, price, meter
-        self._settling = asyncio.Semaphore(unsettled) if unsettled else contextlib.nullcontext()
+        self._settling = Places(unsettled) if unsettled else contextlib.nullcontext()
         self._asking: dict[str, asyncio.Future[None]] = {}
 
     def has_answered(self, request: ChatRequest) -> bool:

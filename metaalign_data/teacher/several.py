@@ -96,10 +96,9 @@ def drawn(members: Sequence[Member], request: ChatRequest) -> list[Member]:
 
     u^(1/weight) with u uniform, largest first (Efraimidis and Spirakis 2006); u is a hash of model and request.
     """
-    asked = request.model_dump_json(include={"messages", "temperature", "max_tokens", "sample"})
 
     def lot(member: Member) -> float:
-        u = (int(digest("teacher", member.identity, asked), 16) + 1) / 2**64
+        u = (int(digest("teacher", member.identity, request.shaping), 16) + 1) / 2**64
         return float(u ** (1 / member.weight))
 
     return sorted(members, key=lot, reverse=True)

@@ -61,7 +61,7 @@ class Structured:
             try:
                 text = read_json(completion.text, request.output)
                 self.meter.parsed += 1
-                return completion.model_copy(update={"text": text})
+                return completion if text == completion.text else completion.model_copy(update={"text": text})
             except ValueError as e:
                 error = str(e)
                 self.meter.malformed += 1

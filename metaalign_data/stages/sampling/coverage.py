@@ -23,12 +23,18 @@ class CoverageSampler:
         self.taxonomy = taxonomy
         self._rng = Random(digest("coverage", str(seed)))
         self._taken: Counter[tuple[str, ...]] = Counter()
+        self._keys: dict[tuple[str, Subset], dict[Cell, list[tuple[str, ...]]]] = {}
 
     def draw(self, kind: str, subset: Subset) -> Cell:
         """The cell for the next scenario of this subset, of a query of this kind; of equals any, by the seed."""
-        keys = {cell: _counted(cell, kind, subset) for cell in cells_for(self.taxonomy, kind)}
-        cell = min(keys, key=lambda cell: (*(self._taken[key] for key in keys[cell]), self._rng.random()))
-        self._taken.update(keys[cell])
+        if (kind, subset) not in self._keys:
+            self._keys[kind, subset] = {cell: _counted(cell, kind, subset) for cell in cells_for(self.taxonomy, kind)}
+        keys, taken = self._keys[kind, subset], self._taken
+        lots = {cell: self._rng.random() for cell in keys}
+        fewest = min(taken[of[0]] for of in keys.values())  # most cells are out already by the first count
+        left = [cell for cell, of in keys.items() if taken[of[0]] == fewest]
+        cell = min(left, key=lambda cell: (*(taken[key] for key in keys[cell]), lots[cell]))
+        taken.update(keys[cell])
         return cell
 
 

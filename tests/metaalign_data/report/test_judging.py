@@ -1,6 +1,7 @@
 """Figures on judges, against votes whose figures are known by hand or by the faults that were ordered."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from handmade import responses, side
 from metaalign_data.engine.folder import Parts
-from metaalign_data.records import Comparison, Judgement, ResponseSet, Vote, schema, to_dict
+from metaalign_data.records import Comparison, Judgement, ResponseSet, Vote, lines_to_frame, schema, to_line
 from metaalign_data.report.judging import cohens_kappa, figures, judging_figures, read_votes, votes_of
 from metaalign_data.stages.judge import Judge, decided
 from metaalign_data.teacher.simulated import Faults, SimulatedTeacher
@@ -157,8 +158,9 @@ def test_kappa_is_that_of_scikit_learn(said: Sequence[tuple[str, str]]) -> None:
 
 
 def written(folder: Path, judgements: Sequence[Judgement], rows_per_part: int = 100) -> Path:
-    parts = Parts(folder / "tables" / "judge", schema(Judgement), rows_per_part)
-    parts.extend(map(to_dict, judgements))
+    frame = partial(lines_to_frame, record=Judgement)
+    parts = Parts(folder / "tables" / "judge", schema(Judgement), rows_per_part, frame)
+    parts.extend(map(to_line, judgements))
     parts.close()
     return folder
 
