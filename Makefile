@@ -18,7 +18,7 @@ quickstart: .venv/.installed ## make a small dataset with the simulated teacher:
 test: .venv-dev/.installed ## run every test
 	$(DEV)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-test-long: .venv-dev/.installed ## run the tests that take minutes: a run killed at twenty moments
+test-long: .venv-dev/.installed ## run the tests that take minutes: a run killed at twenty moments, a million rows
 	$(DEV)/pytest -q -m long $(PYTEST_ARGS)
 
 test-trl: .venv-dev/.installed ## run the tests against TRL's own trainers
@@ -31,8 +31,10 @@ test-loaders: .venv-dev/.installed ## run the tests against the loaders of axolo
 test-gpu: .venv-dev/.installed ## run the tests of the trainer on a CUDA GPU; needs a torch that was built for it
 	$(DEV)/pytest -q -m gpu
 
-bench: .venv-dev/.installed ## measure: judging, sampling at full scale, the audit, splits (half an hour)
-	for bench in judge preferences audit split rules dedup embed throughput engine resume limiter; do $(DEV)/python benchmarks/bench_$$bench.py || exit 1; done
+bench: .venv-dev/.installed .venv-peers/.installed ## measure: data, dedup beside its peers, the engine (an hour and a half)
+	@missed=""; for bench in judge preferences audit split rules "dedup --peers .venv-peers/bin/python" embed throughput engine resume limiter; do \
+	set -- $$bench; script=$$1; shift; $(DEV)/python benchmarks/bench_$$script.py "$$@" || missed="$$missed $$script"; done; \
+	test -z "$$missed" || { echo "a bar was missed by:$$missed"; exit 1; }
 
 bench-trainer: .venv-dev/.installed ## measure the trainer beside TRL, which this installs (a quarter of an hour)
 	@$(DEV)/python $(PIP_INSTALL) --group trl
@@ -54,7 +56,7 @@ types: .venv-dev/.installed ## check the types
 	$(DEV)/mypy
 
 clean: ## remove the environments, caches and builds; runs/ stays
-	rm -rf .venv .venv-dev build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-dev .venv-peers build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(call make_venv,.venv)
@@ -64,6 +66,12 @@ clean: ## remove the environments, caches and builds; runs/ stays
 .venv-dev/.installed: pyproject.toml constraints.txt
 	$(call make_venv,.venv-dev)
 	@$(DEV)/python $(PIP_INSTALL) --build-constraint constraints.txt --editable '.[all]' --group dev --group serve
+	@touch $@
+
+# What others remove duplicates with, to be measured beside ours.
+.venv-peers/.installed:
+	$(call make_venv,.venv-peers)
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check semhash faiss-cpu datasketch
 	@touch $@
 
 # pip is upgraded first: --group and --build-constraint are newer than the pip of many Pythons.

@@ -47,8 +47,10 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 DATA, TRAINING = ROOT / "recipes" / "reproduce.yaml", ROOT / "recipes" / "train-reproduce.yaml"
 SEEDS = 3
-DPO = ("dpo.epochs=3", "dpo.rows_per_step=12", "dpo.tokens_at_once=4096", "dpo.learning_rate=1.0e-3")
-DPO += ("dpo.schedule=linear", "dpo.beta=0.05")
+DPO = ("dpo.rows_per_step=8", "dpo.tokens_at_once=4096", "dpo.learning_rate=1.0e-3", "dpo.schedule=linear")
+DPO += ("dpo.beta=0.03",)
+SECOND = ("data.where={subset: priority}", "dpo.epochs=6")
+"""The second stage is where conflicts are learnt, and these are the rows that hold them."""
 HALF = "sft.epochs=2"
 SMALL = {"sft": ("sft.max_steps=20",), "dpo": ("dpo.max_steps=5",)}
 Models = dict[str, Path]
@@ -79,7 +81,7 @@ def one_stage(seed: int, out: Path, small: bool) -> Models:
 
 def static(seed: int, out: Path, small: bool) -> Models:
     """Fewer steps than the others: its input is the same in both rows of a flip, and so is what it finds likelier."""
-    overrides = (f"seed={seed}", "data.prompts=none", "sft.epochs=1", "dpo.max_steps=200", *DPO)
+    overrides = (f"seed={seed}", "data.prompts=none", "data.limit=3000", "sft.epochs=1", "dpo.max_steps=200", *DPO)
     model = trained(out, f"static-{seed}", overrides, small)
     return {STATIC_SFT: model.parent / "sft" / "model", STATIC_DPO: model}
 
@@ -87,13 +89,14 @@ def static(seed: int, out: Path, small: bool) -> Models:
 def two_stage(seed: int, out: Path, small: bool) -> Models:
     first, second = halves_of(out, seed)
     start = trained(out, f"first-stage-{seed}", (f"seed={seed}", f"data.source={first}", HALF), small)
-    overrides = (f"seed={seed}", f"data.source={second}", "model.new=null", f"model.path={start}", "sft=null", *DPO)
+    model = ("model.new=null", f"model.path={start}", "sft=null")
+    overrides = (f"seed={seed}", f"data.source={second}", *model, *SECOND, *DPO)
     return {TWO_STAGE: trained(out, f"second-stage-{seed}", overrides, small)}
 
 
 def sampled(seed: int, out: Path, small: bool) -> Models:
     how = ("two_stage.rejected=sampled", "two_stage.max_new_tokens=200", "two_stage.rows_at_once=128")
-    return {SAMPLED: trained(out, f"sampled-{seed}", (f"seed={seed}", HALF, *how, *DPO), small)}
+    return {SAMPLED: trained(out, f"sampled-{seed}", (f"seed={seed}", HALF, *how, "dpo.epochs=3", *DPO), small)}
 
 
 def trained(out: Path, name: str, overrides: tuple[str, ...], small: bool) -> Path:
