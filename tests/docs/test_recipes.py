@@ -61,7 +61,7 @@ def test_the_full_recipe_writes_out_the_defaults_but_for_what_makes_its_scale() 
     full = Recipe.load("metaalign")
     bare = {"name": "metaalign", "teacher": {"model": "gpt-4o-mini", "price": {"input": 0.15, "output": 0.6}}}
     bare |= {"judge": {}, "budget": {"usd": 25}, "queries": {"source": "bundled"}}
-    bare |= {"preferences": {"per_query": 12, "variants": 26}, "dataset": {"target": 38900}}
+    bare |= {"preferences": {"per_query": 12, "variants": 27}, "dataset": {"target": 38900}}
     assert Recipe.from_dict(bare).dump() == full.dump()
     text = (bundled("recipes") / "metaalign.yaml").read_text(encoding="utf-8")
     top = yaml.safe_load(full.dump())
