@@ -41,6 +41,12 @@ def test_a_row_that_cannot_be_learnt_is_left_out_with_its_reason(changes: dict[s
     assert rejected[0].detail
 
 
+def test_the_rows_of_a_flip_know_each_other_and_a_dataset_without_flips_has_none() -> None:
+    given = [row(id="a", flip_id="one"), row(id="b", flip_id=None), row(id="c")]
+    examples, _ = encode(given, renderer(), max_length=2048, answers="both")
+    assert [example.flip for example in examples] == ["one", None, None]
+
+
 def test_nothing_is_cut_to_fit() -> None:
     (example,), _ = encode([row()], renderer(), max_length=2048, answers="both")
     length = len(example.prompt) + max(map(len, example.answers))

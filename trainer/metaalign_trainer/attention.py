@@ -87,7 +87,7 @@ def _all_branches(query: Tensor, key: Tensor, value: Tensor, layout: Layout, sca
     k, v = (each.repeat_interleave(heads // each.shape[1], dim=1) for each in (k, v))
     longest = branches.longest_query, branches.longest_key
     found = varlen_attn(q, k, v, branches.query_ends, branches.key_ends, *longest, scale=scaling, window_size=(-1, 0))
-    out: Tensor = found if isinstance(found, Tensor) else found[0]
+    out: Tensor = found if isinstance(found, Tensor) else found[0]  # a pair only where more was asked for
     return out[None].to(query.dtype)
 
 
