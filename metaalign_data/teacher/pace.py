@@ -127,8 +127,10 @@ class Pace:
         self._grant()
 
     def _wait_s(self, turn: _Turn, now: float) -> float:
-        waits = [bucket.delay_s(needed, now) for bucket, needed in self._buckets(turn)]
-        return max(self._open_at - now, self.rate.delay_s(now), *waits, 0.0)
+        wait_s = max(self._open_at - now, self.rate.delay_s(now), 0.0)
+        for bucket, needed in self._buckets(turn):
+            wait_s = max(wait_s, bucket.delay_s(needed, now))
+        return wait_s
 
     def _buckets(self, turn: _Turn) -> Iterator[tuple[Bucket, float]]:
         for buckets in (self._minute, self._told):

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from pydantic import BaseModel, ValidationError
 
@@ -88,11 +89,14 @@ def usable(completion: Completion, request: ChatRequest) -> Completion:
 
 
 def read_json(text: str, output: type[BaseModel]) -> str:
-    """The first JSON object in `text` that is a valid `output`, as JSON and nothing else.
+    """The first JSON object in `text` that is a valid `output`, as JSON and nothing else; most answers are just that.
 
     Looks past reasoning in <think> tags, then at the whole text, into code fences, and into prose. Raises ValueError
     with a short account of what is wrong.
     """
+    with suppress(ValidationError):
+        output.model_validate_json(text)
+        return text
     wrong = ""
     for value in _objects(text.rpartition("</think>")[2]):
         found = json.dumps(value, ensure_ascii=False)
