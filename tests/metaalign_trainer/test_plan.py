@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaalign_trainer.plan import passes, rows_of_step, steps_in_all, together
+from metaalign_trainer.plan import Order, passes, steps_in_all, together
 
 ALONE = [[i] for i in range(10)]
 
@@ -11,12 +11,14 @@ ALONE = [[i] for i in range(10)]
 def test_each_epoch_takes_every_row_once_in_an_order_of_its_own() -> None:
     steps = steps_in_all(10, 4, epochs=2, max_steps=None)
     assert steps == 6
-    taken = [rows_of_step(step, ALONE, 4, seed=1) for step in range(steps)]
+    order = Order(ALONE, 4, seed=1)
+    taken = [order.of_step(step) for step in range(steps)]
     assert [len(rows) for rows in taken] == [4, 4, 2, 4, 4, 2]
     first, second = ([row for rows in epoch for row in rows] for epoch in (taken[:3], taken[3:]))
     assert sorted(first) == sorted(second) == list(range(10))
     assert first != second
-    assert rows_of_step(0, ALONE, 4, seed=2) != taken[0]
+    assert Order(ALONE, 4, seed=2).of_step(0) != taken[0]
+    assert order.of_step(1) == taken[1]  # a resumed run begins anywhere
 
 
 def test_the_rows_of_a_flip_are_in_one_step_and_each_epoch_still_takes_every_row_once() -> None:
@@ -24,7 +26,8 @@ def test_the_rows_of_a_flip_are_in_one_step_and_each_epoch_still_takes_every_row
     assert groups == [[0, 3], [1, 5], [2], [4], [6, 7]]
     whole = together(["a", "b", "c", "a", "c", "b", "d", "d"])
     for seed in range(20):
-        taken = [rows_of_step(step, whole, 4, seed) for step in range(2)]
+        order = Order(whole, 4, seed)
+        taken = [order.of_step(step) for step in range(2)]
         assert sorted(taken[0] + taken[1]) == list(range(8))
         assert all(set(group) <= set(rows) or not set(group) & set(rows) for group in whole for rows in taken)
 

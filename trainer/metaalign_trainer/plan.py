@@ -25,14 +25,24 @@ def together(flips: Sequence[str | None]) -> list[list[int]]:
     return list(groups.values())
 
 
-def rows_of_step(step: int, groups: Sequence[Sequence[int]], rows_per_step: int, seed: int) -> list[int]:
-    """Indexes of the rows of step `step` (counted from 0). Each epoch takes every row once, in an order of its own.
+class Order:
+    """Which rows each step takes. Each epoch takes every row once, in an order of its own.
 
     The rows of a group follow each other: only the edge of a step divides them.
     """
-    epoch, at = divmod(step, math.ceil(sum(map(len, groups)) / rows_per_step))
-    order = np.random.default_rng([seed, epoch]).permutation(len(groups))
-    return [row for group in order for row in groups[group]][at * rows_per_step : (at + 1) * rows_per_step]
+
+    def __init__(self, groups: Sequence[Sequence[int]], rows_per_step: int, seed: int) -> None:
+        self.groups, self.rows_per_step, self.seed = groups, rows_per_step, seed
+        self._steps = math.ceil(sum(map(len, groups)) / rows_per_step)
+        self._epoch, self._rows = -1, list[int]()
+
+    def of_step(self, step: int) -> list[int]:
+        """Indexes of the rows of step `step`, counted from 0."""
+        epoch, at = divmod(step, self._steps)
+        if epoch != self._epoch:
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.groups))
+            self._epoch, self._rows = epoch, [row for group in order for row in self.groups[group]]
+        return self._rows[at * self.rows_per_step : (at + 1) * self.rows_per_step]
 
 
 def passes(lengths: Sequence[int], tokens_at_once: int, processes: int = 1) -> list[list[int]]:

@@ -16,7 +16,7 @@ from metaalign_trainer.data import Example
 from metaalign_trainer.errors import Diverged
 from metaalign_trainer.objectives import Objective
 from metaalign_trainer.parallel import World, whole_tensor
-from metaalign_trainer.plan import passes, rows_of_step, steps_in_all, together
+from metaalign_trainer.plan import Order, passes, steps_in_all, together
 from metaalign_trainer.schedule import learning_rate
 from metaalign_trainer.stopping import Interrupted, stop_requested
 from metaalign_trainer.watch import Watch
@@ -53,7 +53,7 @@ def fit(model: nn.Module, objective: Objective, job: Job, world: World, watch: W
     Interrupted after a signal, with a checkpoint written.
     """
     settings, total = job.settings, job.steps
-    groups = together([row.flip for row in job.rows])
+    order = Order(together([row.flip for row in job.rows]), settings.rows_per_step, job.seed)
     optimizer = _optimizer(model, settings)
     done = checkpoint.restore(job.checkpoints, model, optimizer)
     model.train()
@@ -62,7 +62,7 @@ def fit(model: nn.Module, objective: Objective, job: Job, world: World, watch: W
             # The rows of this step, and nothing random that does not follow from its number.
             started_s = time.monotonic()
             torch.manual_seed(job.seed * 1_000_003 + step)
-            rows = [job.rows[i] for i in rows_of_step(step, groups, settings.rows_per_step, job.seed)]
+            rows = [job.rows[i] for i in order.of_step(step)]
 
             # Forward and backward, in as many passes as memory asks for.
             measured = _accumulate(model, objective, rows, job, world)
