@@ -1,15 +1,20 @@
-"""What a person sees while a model trains: a live line on a terminal, a line every few seconds in a pipe; on stderr."""
+"""What a person sees while a model works: a live line on a terminal; of training, a line every few seconds in a pipe.
+
+All of it goes to stderr.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from metaalign_trainer.metrics import Row
 
 LINE_EVERY_S = 5.0
+T = TypeVar("T")
 
 
 class Shown:
@@ -57,3 +62,9 @@ def showing(stage: str, done: int, total: int, *, quiet: bool) -> Iterator[Shown
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[figures]}"), console=console) as bar:
         yield Shown(stage, done, total, bar)
+
+
+def followed(parts: Iterable[T], total: int, doing: str) -> Iterable[T]:
+    """The parts, with a bar for whoever waits at a terminal, gone when they end."""
+    console = Console(stderr=True)
+    return track(parts, doing, total, console=console, transient=True, disable=not console.is_terminal)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from metaalign_trainer.data import Example
 from metaalign_trainer.errors import DataError
 from metaalign_trainer.model import model_in_use
+from metaalign_trainer.progress import followed
 from metaalign_trainer.sample import Sampling, sample
 from metaalign_trainer.start import renderer_of
 from metaalign_trainer.template import Message, Renderer
@@ -59,7 +60,7 @@ def answers_to(asked: Mapping[str, Sequence[Message]], path: str, how: Sampling,
             examples.append(Example(name, ids, ()))
     batches = [(start, examples[start : start + ROWS_AT_ONCE]) for start in range(0, len(examples), ROWS_AT_ONCE)]
     drawn = sample(model_in_use(path), renderer, batches, how)
-    return {answer.id: answer.text for batch in drawn for answer in batch}
+    return {answer.id: answer.text for batch in followed(drawn, len(batches), "answering") for answer in batch}
 
 
 def messages(system: str, question: str) -> list[Message]:

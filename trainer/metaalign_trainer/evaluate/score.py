@@ -9,7 +9,9 @@ import torch
 from metaalign_trainer.data import Example, Prompts, Rejected, encode
 from metaalign_trainer.forward import answer_logps
 from metaalign_trainer.plan import passes
+from metaalign_trainer.progress import followed
 from metaalign_trainer.template import Renderer
+from metaalign_trainer.train import length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -62,9 +64,12 @@ def logps_of(model: "PreTrainedModel", examples: Sequence[Example]) -> dict[str,
     by_answers: dict[int, list[Example]] = {}
     for example in examples:
         by_answers.setdefault(len(example.answers), []).append(example)
-    for alike in by_answers.values():
-        for part in passes([len(e.prompt) + sum(map(len, e.answers)) for e in alike], TOKENS_AT_ONCE):
-            batch = [alike[i] for i in part]
-            for example, logps in zip(batch, answer_logps(model, batch).tolist(), strict=True):
-                found[example.id] = logps
+    batches = [
+        [alike[i] for i in part]
+        for alike in by_answers.values()
+        for part in passes([*map(length, alike)], TOKENS_AT_ONCE)
+    ]
+    for batch in followed(batches, len(batches), "scoring"):
+        for example, logps in zip(batch, answer_logps(model, batch).tolist(), strict=True):
+            found[example.id] = logps
     return found
