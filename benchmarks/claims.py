@@ -9,11 +9,12 @@ SETS = ("seen preferences", "unseen preferences", "unseen combinations", "confli
 WITHOUT_CONFLICTS = ("seen, no conflict", "unseen, no conflict")
 """Parts of the first two sets, for the eye: what is expected is asked of the whole ones."""
 STATIC_SFT, STATIC_DPO, ONE_STAGE = "static SFT", "static SFT + DPO", "MetaAlign SFT"
-TWO_STAGE, SAMPLED = "MetaAlign SFT + DPO", "MetaAlign SFT + DPO, sampled"
+LONGER, TWO_STAGE, SAMPLED = "MetaAlign SFT, longer", "MetaAlign SFT + DPO", "MetaAlign SFT + DPO, sampled"
 COLOURS = {
     STATIC_SFT: "tab:gray",
     STATIC_DPO: "silver",
     ONE_STAGE: "tab:blue",
+    LONGER: "lightsteelblue",
     TWO_STAGE: "tab:green",
     SAMPLED: "tab:olive",
 }

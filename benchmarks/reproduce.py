@@ -1,11 +1,12 @@
 """The paper's claims in miniature: does a small model follow preferences given at inference time, unseen ones included?
 
-    python benchmarks/reproduce.py [--small] [--sampled] [--seeds N] [--out DIR]        (make reproduce)
+    python benchmarks/reproduce.py [--small] [--longer] [--sampled] [--seeds N] [--out DIR]        (make reproduce)
 
 Data of the simulated teacher (recipes/reproduce.yaml), models from scratch (recipes/train-reproduce.yaml), and for each
-seed four of them: static SFT and static SFT + DPO, which see no meta-prompt; MetaAlign SFT on all rows; MetaAlign SFT +
-DPO, in two stages: SFT on half of the queries, DPO on the pairs of the other half. --sampled adds two stages whose
-rejected responses are the first stage's own. All are scored on the same rows; the table shows means over the seeds.
+seed four of them: static SFT and static SFT + DPO, which see no meta-prompt; MetaAlign SFT on half of the queries, and
+MetaAlign SFT + DPO, which goes on from it on the pairs of the other half. --longer adds one stage that takes as much
+time as these two; --sampled, two stages whose rejected responses are the first stage's own. All are scored on the same
+rows; the table shows means over the seeds.
 What the figures mean: docs/reproduce.md.
 
 Writes results/reproduce.json and .png (--small: reproduce_small). A run that was stopped goes on where it was.
@@ -28,6 +29,7 @@ from typing import Any
 
 from claims import (
     BARS,
+    LONGER,
     MODELS,
     ONE_STAGE,
     SAMPLED,
@@ -51,7 +53,7 @@ DPO = ("dpo.rows_per_step=8", "dpo.tokens_at_once=4096", "dpo.learning_rate=1.0e
 DPO += ("dpo.beta=0.03",)
 SECOND = ("data.where={subset: priority}", "dpo.epochs=6")
 """The second stage is where conflicts are learnt, and these are the rows that hold them."""
-HALF = "sft.epochs=2"
+AS_LONG = "sft.epochs=6"
 SMALL = {"sft": ("sft.max_steps=20",), "dpo": ("dpo.max_steps=5",)}
 Models = dict[str, Path]
 
@@ -75,8 +77,9 @@ def make_data(out: Path, *, small: bool) -> dict[str, int]:
     return hold_out(out / "data" / "dataset", out / "dataset")
 
 
-def one_stage(seed: int, out: Path, small: bool) -> Models:
-    return {ONE_STAGE: trained(out, f"metaalign-{seed}", (f"seed={seed}",), small)}
+def longer(seed: int, out: Path, small: bool) -> Models:
+    """What the second stage gains by time alone would show here."""
+    return {LONGER: trained(out, f"longer-{seed}", (f"seed={seed}", AS_LONG), small)}
 
 
 def static(seed: int, out: Path, small: bool) -> Models:
@@ -88,15 +91,15 @@ def static(seed: int, out: Path, small: bool) -> Models:
 
 def two_stage(seed: int, out: Path, small: bool) -> Models:
     first, second = halves_of(out, seed)
-    start = trained(out, f"first-stage-{seed}", (f"seed={seed}", f"data.source={first}", HALF), small)
+    start = trained(out, f"first-stage-{seed}", (f"seed={seed}", f"data.source={first}"), small)
     model = ("model.new=null", f"model.path={start}", "sft=null")
     overrides = (f"seed={seed}", f"data.source={second}", *model, *SECOND, *DPO)
-    return {TWO_STAGE: trained(out, f"second-stage-{seed}", overrides, small)}
+    return {ONE_STAGE: start, TWO_STAGE: trained(out, f"second-stage-{seed}", overrides, small)}
 
 
 def sampled(seed: int, out: Path, small: bool) -> Models:
     how = ("two_stage.rejected=sampled", "two_stage.max_new_tokens=200", "two_stage.rows_at_once=128")
-    return {SAMPLED: trained(out, f"sampled-{seed}", (f"seed={seed}", HALF, *how, "dpo.epochs=3", *DPO), small)}
+    return {SAMPLED: trained(out, f"sampled-{seed}", (f"seed={seed}", *how, "dpo.epochs=3", *DPO), small)}
 
 
 def trained(out: Path, name: str, overrides: tuple[str, ...], small: bool) -> Path:
@@ -120,7 +123,7 @@ def halves_of(out: Path, seed: int) -> tuple[Path, Path]:
     folders = (out / f"half-{seed}-1", out / f"half-{seed}-2")
     for folder, rows in zip(folders, halves(load_rows(str(out / "dataset"), "pairs", "train"), 0.5, seed), strict=True):
         (folder / "pairs").mkdir(parents=True, exist_ok=True)
-        rows.to_polars().write_parquet(folder / "pairs" / "train-00000-of-00001.parquet")
+        rows.to_parquet(str(folder / "pairs" / "train-00000-of-00001.parquet"))
     return folders
 
 
@@ -139,7 +142,7 @@ def train_and_score(kind: str, seed: int, out: Path, small: bool) -> list[Measur
 RECIPES: dict[str, Callable[[int, Path, bool], Models]] = {
     "sampled": sampled,
     "two-stage": two_stage,
-    "one-stage": one_stage,
+    "longer": longer,
     "static": static,
 }
 """The longest first, so that no core waits for it at the end."""
@@ -184,6 +187,7 @@ def summed_up(measured: list[Measured]) -> dict[str, dict[str, dict[str, Any]]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a few steps on few rows: whether everything works")
+    parser.add_argument("--longer", action="store_true", help="also one stage for as long as two")
     parser.add_argument("--sampled", action="store_true", help="also DPO against the first stage's own responses")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "reproduce")
@@ -193,7 +197,8 @@ def main() -> int:
     rows = make_data(out, small=args.small)
     data_s = time.monotonic() - started
     print(f"data: {rows}, {data_s:.0f} s")
-    kinds = [kind for kind in RECIPES if args.sampled or kind != "sampled"]
+    left_out = {kind for kind in ("longer", "sampled") if not getattr(args, kind)}
+    kinds = [kind for kind in RECIPES if kind not in left_out]
     measured = list(all_measured(out, kinds, args.seeds, args.small))
     seconds = time.monotonic() - started
     table = summed_up(measured)
