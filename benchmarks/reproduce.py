@@ -49,11 +49,16 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 DATA, TRAINING = ROOT / "recipes" / "reproduce.yaml", ROOT / "recipes" / "train-reproduce.yaml"
 SEEDS = 3
-DPO = ("dpo.rows_per_step=8", "dpo.tokens_at_once=4096", "dpo.learning_rate=1.0e-3", "dpo.schedule=linear")
-DPO += ("dpo.beta=0.03",)
-SECOND = ("data.where={subset: priority}", "dpo.epochs=6")
+DPO = (
+    "dpo.rows_per_step=8",
+    "dpo.tokens_at_once=4096",
+    "dpo.learning_rate=1.0e-3",
+    "dpo.schedule=linear",
+    "dpo.beta=0.03",
+)
+SECOND = ("data.where={subset: priority}", "dpo.epochs=3", "dpo.max_steps=2200")
 """The second stage is where conflicts are learnt, and these are the rows that hold them."""
-AS_LONG = "sft.epochs=6"
+AS_LONG = ("sft.epochs=2", "sft.max_steps=3200")
 SMALL = {"sft": ("sft.max_steps=20",), "dpo": ("dpo.max_steps=5",)}
 Models = dict[str, Path]
 
@@ -79,7 +84,7 @@ def make_data(out: Path, *, small: bool) -> dict[str, int]:
 
 def longer(seed: int, out: Path, small: bool) -> Models:
     """What the second stage gains by time alone would show here."""
-    return {LONGER: trained(out, f"longer-{seed}", (f"seed={seed}", AS_LONG), small)}
+    return {LONGER: trained(out, f"longer-{seed}", (f"seed={seed}", *AS_LONG), small)}
 
 
 def static(seed: int, out: Path, small: bool) -> Models:
@@ -152,16 +157,18 @@ def all_measured(out: Path, kinds: Sequence[str], seeds: int, small: bool) -> It
     """Every kind of every seed, one in each process and one process for each core: faster than all cores on one run."""
     workers = os.cpu_count() or 1
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_set_up) as pool:
         jobs = [pool.submit(train_and_score, kind, seed, out, small) for kind in kinds for seed in range(seeds)]
         for job in jobs:
             yield from job.result()
 
 
-def _one_thread() -> None:
+def _set_up() -> None:
     import torch
+    from datasets import disable_progress_bars
 
     torch.set_num_threads(1)
+    disable_progress_bars()
 
 
 def summed_up(measured: list[Measured]) -> dict[str, dict[str, dict[str, Any]]]:
