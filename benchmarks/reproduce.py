@@ -56,7 +56,7 @@ DPO = (
     "dpo.schedule=linear",
     "dpo.beta=0.03",
 )
-SECOND = ("data.where={subset: priority}", "dpo.epochs=3", "dpo.max_steps=2200")
+SECOND = ("data.where={subset: priority}", "dpo.epochs=3", "dpo.max_steps=2300")
 """The second stage is where conflicts are learnt, and these are the rows that hold them."""
 AS_LONG = ("sft.epochs=2", "sft.max_steps=3200")
 SMALL = {"sft": ("sft.max_steps=20",), "dpo": ("dpo.max_steps=5",)}
