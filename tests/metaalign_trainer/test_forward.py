@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from golden_batch import plain_logps
-from metaalign_trainer import forward
+from metaalign_trainer import attention, forward
 from metaalign_trainer.attention import takes_flat
 from metaalign_trainer.data import Example
 from metaalign_trainer.forward import answer_logps
@@ -157,3 +157,21 @@ def test_a_model_that_was_scored_is_called_as_before(kind: str) -> None:
         for given in ({"attention_mask": mask}, {}):
             ours, plain = (model(input_ids=ids, **given).logits[:, -1] for model in (after, before))
             torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_cpu_attends_in_float32_in_half_precision_too(mixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, attend, kinds = plain_logps(tiny("llama", {}), ROWS), attention.scaled_dot_product_attention, set()
+
+    def noted(query: torch.Tensor, *given: Any, **named: Any) -> torch.Tensor:
+        kinds.add(query.dtype)
+        return attend(query, *given, **named)
+
+    monkeypatch.setattr(attention, "scaled_dot_product_attention", noted)
+    model = tiny("llama", {}).to(torch.float32 if mixed else torch.bfloat16)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        found = answer_logps(model, ROWS)
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    found.sum().backward()
+    assert kinds == {torch.float32}
+    assert all(weights.grad.isfinite().all() for weights in model.parameters() if weights.grad is not None)
