@@ -44,8 +44,8 @@ def flat_attention(
     if query.is_cuda:
         return _branch_by_branch(query, key, value, layout, scaling, dropout), None
     with torch.autocast("cpu", enabled=False):  # a CPU takes ten times as long for its gradient in half precision
-        wide = (each.float() if each.dtype in _HALF else each for each in (query, key, value))
-        return _branch_by_branch(*wide, layout, scaling, dropout).to(query.dtype), None
+        q, k, v = (each.float() if each.dtype in _HALF else each for each in (query, key, value))
+        return _branch_by_branch(q, k, v, layout, scaling, dropout).to(query.dtype), None
 
 
 def _branch_by_branch(
