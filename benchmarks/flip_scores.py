@@ -72,12 +72,11 @@ def _leads(model: Path, rows: Sequence[Row], prompts: str) -> dict[str, tuple[fl
     """By row id: the lead of the chosen answer in log-probability, summed over tokens and as a mean over them."""
     import torch
 
-    from metaalign_trainer.data import encode
+    from metaalign_trainer.data import encode, length
     from metaalign_trainer.forward import answer_logps
     from metaalign_trainer.model import load_model
     from metaalign_trainer.plan import passes
     from metaalign_trainer.start import renderer_of
-    from metaalign_trainer.train import length
 
     meta = "none" if prompts == "none" else "meta"
     examples, rejected = encode(rows, renderer_of(str(model)), max_length=MAX_LENGTH, answers="both", prompts=meta)

@@ -56,7 +56,8 @@ DPO = (
     "dpo.schedule=linear",
     "dpo.beta=0.03",
 )
-SECOND = ("data.where={subset: priority}", "dpo.epochs=3", "dpo.max_steps=2300")
+DPO_STEPS = ("dpo.epochs=3", "dpo.max_steps=2300")
+SECOND = ("data.where={subset: priority}", *DPO_STEPS)
 """The second stage is where conflicts are learnt, and these are the rows that hold them."""
 AS_LONG = ("sft.epochs=2", "sft.max_steps=3200")
 SMALL = {"sft": ("sft.max_steps=20",), "dpo": ("dpo.max_steps=5",)}
@@ -104,7 +105,7 @@ def two_stage(seed: int, out: Path, small: bool) -> Models:
 
 def sampled(seed: int, out: Path, small: bool) -> Models:
     how = ("two_stage.rejected=sampled", "two_stage.max_new_tokens=200", "two_stage.rows_at_once=128")
-    return {SAMPLED: trained(out, f"sampled-{seed}", (f"seed={seed}", *how, "dpo.epochs=3", *DPO), small)}
+    return {SAMPLED: trained(out, f"sampled-{seed}", (f"seed={seed}", *how, *DPO_STEPS, *DPO), small)}
 
 
 def trained(out: Path, name: str, overrides: tuple[str, ...], small: bool) -> Path:

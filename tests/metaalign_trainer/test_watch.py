@@ -1,4 +1,6 @@
 import json
+import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,18 @@ def test_quiet_keeps_the_figures_and_says_nothing(tmp_path: Path, capsys: pytest
         tell(row(1))
     assert capsys.readouterr().err == ""
     assert json.loads((tmp_path / "metrics.jsonl").read_text())["step"] == 1
+
+
+def test_whoever_waits_at_a_terminal_sees_how_far_it_is_and_a_pipe_stays_empty(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(progress.followed(iter("abc"), 3, "scoring")) == ["a", "b", "c"]
+    assert capsys.readouterr().err == ""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stderr", terminal)
+        assert list(progress.followed(iter("abc"), 3, "scoring")) == ["a", "b", "c"]
+        shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "scoring" in shown
+    assert "100%" in shown

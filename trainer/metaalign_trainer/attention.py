@@ -41,7 +41,7 @@ def flat_attention(
         )
     if not dropout and _in_one_call(query):
         return _all_branches(query, key, value, layout, scaling), None
-    if query.is_cuda:
+    if query.device.type != "cpu":
         return _branch_by_branch(query, key, value, layout, scaling, dropout), None
     with torch.autocast("cpu", enabled=False):  # a CPU takes ten times as long for its gradient in half precision
         q, k, v = (each.float() if each.dtype in _HALF else each for each in (query, key, value))

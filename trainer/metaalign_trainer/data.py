@@ -31,6 +31,11 @@ class Example:
     flip: str | None = None
 
 
+def length(example: Example) -> int:
+    """Tokens that a row puts through the model: the prompt once, and each answer."""
+    return len(example.prompt) + sum(map(len, example.answers))
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A row that is left out. Reasons: malformed, empty_answer, same_answers, too_long, template."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from metaalign_trainer import checkpoint
 from metaalign_trainer.config import StageSettings
-from metaalign_trainer.data import Example
+from metaalign_trainer.data import Example, length
 from metaalign_trainer.errors import Diverged
 from metaalign_trainer.objectives import Objective
 from metaalign_trainer.parallel import World, whole_tensor
@@ -98,11 +98,6 @@ def fit(model: nn.Module, objective: Objective, job: Job, world: World, watch: W
                 checkpoint.save(job.checkpoints, step + 1, model, optimizer, world, keep=job.keep_checkpoints)
             if stopping:
                 raise Interrupted(f"stopped after step {step + 1} of {total} of {job.stage}")
-
-
-def length(example: Example) -> int:
-    """Tokens that a row puts through the model: the prompt once, and each answer."""
-    return len(example.prompt) + sum(map(len, example.answers))
 
 
 @dataclass(frozen=True)

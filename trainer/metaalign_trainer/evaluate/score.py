@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from metaalign_trainer.data import Example, Prompts, Rejected, encode
+from metaalign_trainer.data import Example, Prompts, Rejected, encode, length
 from metaalign_trainer.forward import answer_logps
 from metaalign_trainer.plan import passes
 from metaalign_trainer.progress import followed
 from metaalign_trainer.template import Renderer
-from metaalign_trainer.train import length
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
