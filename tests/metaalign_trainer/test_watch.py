@@ -79,6 +79,7 @@ def test_whoever_waits_at_a_terminal_sees_how_far_it_is_and_a_pipe_stays_empty(
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr("sys.stderr", terminal)
         assert list(progress.followed(iter("abc"), 3, "scoring")) == ["a", "b", "c"]
+        print("done", file=terminal, flush=True)  # so that there is something to read, whatever was shown
         shown = os.read(ours, 65536).decode()
     os.close(ours)
     assert "scoring" in shown
